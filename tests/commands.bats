@@ -164,6 +164,7 @@ print(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
   endless_profile >"$suite/endless.json"
   brig run --rm --security-opt "seccomp=$suite/endless.json" busybox true 2>"$suite/endless.err" &
   hostile=$!
+  wait_until pgrep -P "$daemon_pid" -x brigd # the child that compiles
   brig start -a patient
   status=0
   kill -0 "$hostile" # it is still being looked at

@@ -166,26 +166,43 @@ TEST(hostile_patterns_end) {
         ASSERT(one(pattern.data, path.data));
 }
 
-/* The least processor time of some looks at a path of that depth, of which no directory matches,
- * but each could. */
-static int64_t time_depth(const IgnorePatterns *patterns, unsigned depth) {
-        _cleanup_buf_ Buf path = {};
+/* The least processor time of some looks at a path that is not matched. */
+static int64_t time_look(const IgnorePatterns *patterns, const char *path) {
         int64_t least = INT64_MAX;
 
-        buf_add_str(&path, "x");
-        for (unsigned i = 0; i < depth; i++)
-                buf_add_str(&path, "/x");
         for (unsigned i = 0; i < 5; i++) {
                 struct timespec before, after;
 
                 (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
-                if (ignore_matches(patterns, path.data, NULL))
+                if (ignore_matches(patterns, path, NULL))
                         return INT64_MAX;
                 (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
                 least = MIN(least, (after.tv_sec - before.tv_sec) * INT64_C(1000000000) +
                                            after.tv_nsec - before.tv_nsec);
         }
         return least;
+}
+
+/* Of a path of that depth, of which no directory matches, but each could. */
+static int64_t time_depth(const IgnorePatterns *patterns, unsigned depth) {
+        _cleanup_buf_ Buf path = {};
+
+        buf_add_str(&path, "x");
+        for (unsigned i = 0; i < depth; i++)
+                buf_add_str(&path, "/x");
+        return time_look(patterns, path.data);
+}
+
+/* Of so many trees in a row. */
+static int64_t time_trees(unsigned count) {
+        _cleanup_(ignore_freep) IgnorePatterns *patterns = NULL;
+        _cleanup_buf_ Buf pattern = {};
+
+        for (unsigned i = 0; i < count; i++)
+                buf_add_str(&pattern, "**/");
+        buf_add_str(&pattern, "?z");
+        patterns = list(pattern.data);
+        return time_look(patterns, "a/b");
 }
 
 /* Whoever sends a context chooses how deep it is: the time must not grow with the depth's square.
@@ -196,6 +213,12 @@ TEST(deep_paths_are_read_once) {
 
         ASSERT(time_depth(patterns, 2000) < 40 * time_depth(patterns, 200));
         ASSERT(ignore_matches(patterns, "x/x/x/yx/x", NULL));
+}
+
+/* Each begins where each of those before it may have ended: ten times as many take ten times as
+ * long, and a hundred times where the row is walked for each. */
+TEST(rows_of_trees_are_walked_once) {
+        ASSERT(time_trees(5000) < 40 * time_trees(500));
 }
 
 TEST(a_directory_above_decides) {

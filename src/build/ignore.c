@@ -184,9 +184,10 @@ static bool has(const uint64_t *bits, size_t i) {
         return bits[i / 64] >> (i % 64) & 1;
 }
 
-/* Adds step i and what can be reached from it without a character. */
+/* Adds step i and what can be reached from it without a character. What is there already was added
+ * with all that can be reached from it: a row of trees is not walked once for each of them. */
 static void enter(const Pattern *pattern, uint64_t *bits, size_t i) {
-        for (;;) {
+        while (!has(bits, i)) {
                 bits[i / 64] |= UINT64_C(1) << (i % 64);
                 if (i >= pattern->count)
                         return;
@@ -317,10 +318,10 @@ static Reading read_path(const Pattern *pattern, const char *path, size_t length
         return has(now, pattern->count) ? READING_WHOLE : READING_BEGUN;
 }
 
-static bool pattern_matches(const Pattern *pattern, const char *path, size_t length) {
+static bool pattern_matches(const Pattern *pattern, const char *path) {
         if (pattern->plain)
-                return strlen(pattern->text) == length && !memcmp(pattern->text, path, length);
-        return read_path(pattern, path, length, READ_AS_IS) == READING_WHOLE;
+                return str_equal(pattern->text, path);
+        return read_path(pattern, path, strlen(path), READ_AS_IS) == READING_WHOLE;
 }
 
 /* The path or a directory above it. */
@@ -512,7 +513,7 @@ int ignore_match_one(const char *pattern, const char *path, bool *ret, Error *er
         if (compile(pattern, &compiled) < 0)
                 r = error_kind(err, ERROR_INVALID, "syntax error in pattern '%s'", pattern);
         else
-                *ret = pattern_matches(&compiled, path, strlen(path));
+                *ret = pattern_matches(&compiled, path);
         pattern_done(&compiled);
         return r;
 }

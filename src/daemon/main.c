@@ -50,6 +50,8 @@ static int block_signals(Daemon *daemon, Error *err) {
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_set(err, errno, "sigprocmask");
         (void)signal(SIGPIPE, SIG_IGN);
+        (void)signal(SIGCHLD,
+                     SIG_DFL); /* ignored, as a parent may have it, no child can be waited for */
         daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         return daemon->signal_fd < 0 ? error_set(err, errno, "signalfd") : 0;
 }

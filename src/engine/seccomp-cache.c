@@ -1,5 +1,6 @@
 /* seccomp-cache.c: compiled seccomp programs by the key of their profile: a profile is compiled
- * once a daemon's life, which takes some 10 ms, and used at every start. */
+ * once a daemon's life, which takes some 10 ms, and used at every start. One is compiled at a time:
+ * a client's own may take seconds. */
 #include "engine/seccomp-cache.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -8,16 +9,17 @@
 #include "runtime/seccomp.h"
 
 struct SeccompCache {
-        pthread_mutex_t
-                lock;     /* not held while compiling: a client's own profile may take seconds */
-        Map programs;     /* key → SeccompProgram */
-        int directory_fd; /* compiled programs of earlier daemons; -1: none */
+        pthread_mutex_t compiling; /* held while compiling, before lock */
+        pthread_mutex_t lock;      /* of what follows */
+        Map programs;              /* key → SeccompProgram */
+        int directory_fd;          /* compiled programs of earlier daemons; -1: none */
 };
 
 SeccompCache *seccomp_cache_new(int data_root_fd) {
         SeccompCache *cache = NEW(SeccompCache);
         Error error = { 0 };
 
+        pthread_mutex_init(&cache->compiling, NULL);
         pthread_mutex_init(&cache->lock, NULL);
         cache->directory_fd = -1;
         if (dir_open_at(data_root_fd, "seccomp", 0700, &cache->directory_fd, &error) < 0)
@@ -38,6 +40,7 @@ SeccompCache *seccomp_cache_free(SeccompCache *cache) {
         map_done(&cache->programs, program_free);
         close_fd(&cache->directory_fd);
         pthread_mutex_destroy(&cache->lock);
+        pthread_mutex_destroy(&cache->compiling);
         free(cache);
         return NULL;
 }
@@ -69,20 +72,10 @@ static const SeccompProgram *find_program(SeccompCache *cache, const char *key) 
         return program;
 }
 
-/* Keeps it, unless another start has compiled the same profile meanwhile; the one that is kept. */
-static const SeccompProgram *keep_program(SeccompCache *cache, const char *key,
-                                          SeccompProgram *program) {
-        SeccompProgram *kept;
-
+static void keep_program(SeccompCache *cache, const char *key, SeccompProgram *program) {
         pthread_mutex_lock(&cache->lock);
-        kept = map_get(&cache->programs, key);
-        if (!kept)
-                map_put(&cache->programs, key, program);
+        map_put(&cache->programs, key, program);
         pthread_mutex_unlock(&cache->lock);
-        if (!kept)
-                return program;
-        program_free(program);
-        return kept;
 }
 
 int seccomp_program(Engine *engine, const Container *container, bool privileged,
@@ -98,8 +91,14 @@ int seccomp_program(Engine *engine, const Container *container, bool privileged,
         if (*ret)
                 return 0;
         SeccompProgram *program;
-        r = program_make(cache, container, privileged, &program, err);
-        if (r == 0)
-                *ret = keep_program(cache, key, program);
+        pthread_mutex_lock(&cache->compiling);
+        *ret = find_program(cache, key); /* another start may have compiled it meanwhile */
+        if (!*ret)
+                r = program_make(cache, container, privileged, &program, err);
+        if (!*ret && r == 0) {
+                keep_program(cache, key, program);
+                *ret = program;
+        }
+        pthread_mutex_unlock(&cache->compiling);
         return r;
 }

@@ -147,14 +147,16 @@ static void add_rule(const Rule *rule, OciSeccomp *ret) {
 
 static void add_architectures(const Profile *profile, OciSeccomp *ret) {
         const ArchMap *map = profile->arch_map.items;
+        size_t count;
 
         ret->architectures = strv_copy(profile->architectures);
+        count = strv_length(ret->architectures);
         for (size_t i = 0; i < profile->arch_map.count; i++) {
                 if (!str_equal(map[i].architecture, NATIVE_ARCH))
                         continue;
-                strv_add(&ret->architectures, map[i].architecture);
+                strv_take_at(&ret->architectures, count++, str_copy(map[i].architecture));
                 for (char **sub = map[i].sub; sub && *sub; sub++)
-                        strv_add(&ret->architectures, *sub);
+                        strv_take_at(&ret->architectures, count++, str_copy(*sub));
         }
 }
 

@@ -1,7 +1,6 @@
 /* seccomp-compile.c: OCI documents to programs by libseccomp. runtime-spec config-linux.md
  * "Seccomp".
  */
-#include <ctype.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>

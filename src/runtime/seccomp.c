@@ -7,13 +7,15 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/program.h"
+#include "os/pidfd.h"
 #include "runtime/seccomp-private.h"
 
 void seccomp_program_done(SeccompProgram *program) {
@@ -30,6 +32,7 @@ void seccomp_program_done(SeccompProgram *program) {
 
 /* Processor time, more than a hundred times what the longest profile in use takes. */
 #define COMPILE_SECONDS 2
+#define COMPILE_TIMEOUT (60 * NSEC_PER_SEC) /* for whoever gets next to none of a processor */
 
 /* What the child leaves in the file that it shares with its parent: this, then the program. */
 typedef struct Answer {
@@ -47,7 +50,6 @@ static void limit_time(void) {
         sigaddset(&set, SIGXCPU);
         (void)signal(SIGXCPU, SIG_DFL);
         (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-        (void)setrlimit(RLIMIT_CORE, &(struct rlimit){}); /* what it holds is its parent's */
         if (getrlimit(RLIMIT_CPU, &limit) < 0)
                 return;
         limit.rlim_cur = MIN(limit.rlim_cur, (rlim_t)COMPILE_SECONDS);
@@ -62,10 +64,6 @@ static void compile_and_exit(const OciSeccomp *document, uint32_t standard, int 
         Answer answer = {};
         int r;
 
-        /* A pipe's end of another thread's must not stay open for as long as this takes. */
-        if (fd > STDERR_FILENO + 1)
-                (void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
-        (void)close_range((unsigned)fd + 1, ~0u, 0);
         limit_time();
         answer.r = seccomp_compile_here(document, standard, &program, &answer.error);
         r = fd_write_full(fd, &answer, sizeof(answer));
@@ -74,14 +72,14 @@ static void compile_and_exit(const OciSeccomp *document, uint32_t standard, int 
         _exit(r < 0);
 }
 
-/* Waits, whatever signals come: the child's time is bounded. */
 static int wait_child(pid_t pid, Error *err) {
-        int status;
+        _cleanup_close_ int pidfd = -1;
+        int status, r = pidfd_of(pid, &pidfd, err);
 
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return error_set(err, errno,
-                                         "wait for the child that compiles a seccomp document");
+        if (r == 0)
+                r = pidfd_wait_or_kill(&pidfd, COMPILE_TIMEOUT, &status, err);
+        if (r < 0)
+                return error_prefix(err, "compile the seccomp document");
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
                 return error_kind(err, ERROR_INVALID,
                                   "linux.seccomp: libseccomp has not compiled the document in %d "
@@ -117,17 +115,13 @@ static int read_answer(int fd, SeccompProgram *ret, Error *err) {
  * three rules of six conditions for one system call can be enough. So a child does it. */
 static int compile(const OciSeccomp *document, uint32_t standard, SeccompProgram *ret, Error *err) {
         _cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
-        pid_t parent = getpid(), pid = fd < 0 ? -1 : fork();
+        pid_t pid = fd < 0 ? -errno : program_fork(fd);
         int r;
 
         if (pid < 0)
-                return error_set(err, errno, "start the child that compiles a seccomp document");
-        if (pid == 0) {
-                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                if (getppid() != parent)
-                        _exit(1);
+                return error_set(err, -pid, "start the child that compiles a seccomp document");
+        if (pid == 0)
                 compile_and_exit(document, standard, fd);
-        }
         r = wait_child(pid, err);
         return r < 0 ? r : read_answer(fd, ret, err);
 }
@@ -229,6 +223,8 @@ static void cache_write(int cache_fd, const char *name, const Buf *key,
         CacheHeader header = header_for(key->length, program->length);
         _cleanup_buf_ Buf file = {};
 
+        if (sizeof(header) + key->length + program->length > PROGRAM_FILE_MAX)
+                return;
         buf_add(&file, &header, sizeof(header));
         buf_add(&file, key->data, key->length);
         buf_add(&file, program->filter, program->length);
