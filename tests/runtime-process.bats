@@ -126,6 +126,11 @@ PY
   [[ $status -eq 1 && $output == *"did not end within 1 s"* ]]
   run brig state "$id"
   [[ $status -eq 1 ]]
+  for timeout in 0 -1 18446744074; do
+    config '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: '$timeout'}]'
+    go
+    [[ $status -eq 1 && $output == *"hooks.createRuntime #0: timeout $timeout:"* ]]
+  done
   config '.hooks.createRuntime = [{path: "/nonesuch"}]'
   go
   [[ $status -eq 1 && $output == *"/nonesuch"* ]]

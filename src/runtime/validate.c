@@ -326,6 +326,35 @@ static int check_mounts(const OciLinux *linux_, const JsonArray *mounts, Error *
         return 0;
 }
 
+/* runtime-spec config.md "POSIX-platform Hooks": a timeout MUST be greater than zero. */
+static int check_timeouts(const JsonArray *hooks, const char *kind, Error *err) {
+        const OciHook *list = hooks->items;
+
+        for (size_t i = 0; i < hooks->count; i++)
+                if (list[i].timeout && (*list[i].timeout < 1 || *list[i].timeout > INT32_MAX))
+                        return error_kind(err, ERROR_INVALID,
+                                          "hooks.%s #%zu: timeout %lld: have 1 to %d seconds", kind,
+                                          i, (long long)*list[i].timeout, INT32_MAX);
+        return 0;
+}
+
+static int check_hooks(const OciHooks *hooks, Error *err) {
+        const struct {
+                const JsonArray *hooks;
+                const char *kind;
+        } all[] = { { &hooks->prestart, "prestart" },
+                    { &hooks->create_runtime, "createRuntime" },
+                    { &hooks->create_container, "createContainer" },
+                    { &hooks->start_container, "startContainer" },
+                    { &hooks->poststart, "poststart" },
+                    { &hooks->poststop, "poststop" } };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTS(all); i++)
+                r = check_timeouts(all[i].hooks, all[i].kind, err);
+        return r;
+}
+
 int runtime_validate(const OciConfig *config, Error *err) {
         int r;
 
@@ -341,5 +370,7 @@ int runtime_validate(const OciConfig *config, Error *err) {
         r = runtime_validate_process(config->process, err);
         if (r == 0)
                 r = check_linux(config, err);
-        return r == 0 ? check_mounts(config->linux_, &config->mounts, err) : r;
+        if (r == 0)
+                r = check_mounts(config->linux_, &config->mounts, err);
+        return r == 0 && config->hooks ? check_hooks(config->hooks, err) : r;
 }
