@@ -73,7 +73,7 @@ checked() {
 @test "output: 4096 bytes, then dots; no UTF-8 and zeros are replaced; a flood does not hold it up" {
   checked long 'head -c 5000 /dev/zero | tr "\0" x'
   checked bytes 'printf "a\377\000b"'
-  checked flood 'yes | head -c 50000000; exit 0'
+  checked flood 'yes | head -c 5000000; exit 0'
   checked behind 'sleep 1000 & echo left'
   for name in long bytes flood behind; do wait_until results $name 1; done
   [ "$(brig inspect long | jq '.[0].State.Health.Log[0].Output | length, .[-4:]' | paste -sd,)" = '4099,"x..."' ]
@@ -208,7 +208,7 @@ EOF
   all_healthy() { [[ $(brig ps -q --filter health=healthy | wc -l) -eq 50 ]]; }
   wait_until all_healthy
   ids=$(brig ps -q)
-  timeout 30 brig rm -f $ids
+  timeout "${WAIT_SECONDS:-30}" brig rm -f $ids
   [ -z "$(brig ps -aq)" ]
 }
 
