@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/fd.h"
+#include "base/sanitizer.h"
 #include "base/test.h"
 #include "os/mount.h"
 #include "runtime/private.h"
@@ -292,6 +293,7 @@ TEST(bad_seccomp_documents_are_refused) {
         }
 }
 
+#if !SANITIZED_ADDRESS
 /* Four rules for read(2), each of six arguments that must be at least so large. */
 static void write_endless_profile(Buf *text) {
         static const int least[4][6] = { { 2, 1, 0, 2, 1, 0 },
@@ -311,7 +313,7 @@ static void write_endless_profile(Buf *text) {
         buf_add_str(text, "]}");
 }
 
-/* libseccomp 2.5.4 never comes back from this. */
+/* libseccomp 2.5.4 never comes back from this; with ASan no child compiles. */
 TEST(a_seccomp_document_without_end_is_refused) {
         _cleanup_buf_ Buf text = {};
         OciSeccomp document = {};
@@ -327,6 +329,7 @@ TEST(a_seccomp_document_without_end_is_refused) {
         ASSERT_INT(err.kind, ERROR_INVALID);
         ASSERT(strstr(err.message, "fewer rules with several conditions"));
 }
+#endif
 
 /* ---- the agent of a seccomp listener ---- */
 
