@@ -168,8 +168,8 @@ print(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
   hostile=$!
   wait_until pgrep -P "$daemon_pid" -x brigd # the child that compiles
   brig start -a patient
-  status=0
   kill -0 "$hostile" # it is still being looked at
+  status=0
   wait "$hostile" || status=$?
   [ "$status" -eq 125 ]
   [[ $(<"$suite/endless.err") == *"fewer rules with several conditions"* ]]

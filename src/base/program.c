@@ -116,26 +116,26 @@ static void be_forked(pid_t parent, int kept) {
 }
 
 pid_t program_fork(int kept) {
-        _cleanup_close_ int closed = -1, open = -1;
+        _cleanup_close_ int ours = -1, theirs = -1;
         pid_t parent = getpid(), pid;
         char byte;
         int pair[2];
 
         if (pipe2(pair, O_CLOEXEC) < 0)
                 return -errno;
-        closed = pair[0];
-        open = pair[1];
+        ours = pair[0];
+        theirs = pair[1];
         pthread_rwlock_rdlock(&starting);
         pid = fork();
         if (pid == 0) {
                 be_forked(parent, kept);
-                closed = open = -1;
+                ours = theirs = -1;
                 return 0;
         }
         if (pid < 0)
                 pid = -errno;
-        close_fd(&open);
-        (void)fd_read_full(closed, &byte, 1); /* the end, once the child has closed it */
+        close_fd(&theirs);
+        (void)fd_read_full(ours, &byte, 1); /* the end, once the child has closed it */
         pthread_rwlock_unlock(&starting);
         return pid;
 }

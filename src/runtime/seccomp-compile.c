@@ -1,6 +1,5 @@
-/* seccomp-compile.c: OCI documents to programs by libseccomp. runtime-spec config-linux.md
- * "Seccomp".
- */
+/* seccomp-compile.c: OCI documents to programs by libseccomp (runtime-spec config-linux.md
+ * "Seccomp"). */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -1,4 +1,4 @@
-/* seccomp-private.h: the compiler of seccomp documents, for seccomp.c and its fuzzer alone. */
+/* seccomp-private.h: the compiler of seccomp documents, for seccomp.c alone. */
 #pragma once
 
 #include "runtime/seccomp.h"

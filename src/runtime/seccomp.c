@@ -115,12 +115,13 @@ static int read_answer(int fd, SeccompProgram *ret, Error *err) {
 /* libseccomp may search its tree of conditions for ever, and what it does cannot be interrupted:
  * three rules of six conditions for one system call can be enough. So a child does it. */
 static int compile(const OciSeccomp *document, uint32_t standard, SeccompProgram *ret, Error *err) {
-        _cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
+        _cleanup_close_ int fd = -1;
         pid_t pid;
         int r;
 
         if (SANITIZED_ADDRESS)
                 return seccomp_compile_here(document, standard, ret, err);
+        fd = memfd_create("seccomp", MFD_CLOEXEC);
         pid = fd < 0 ? -errno : program_fork(fd);
         if (pid < 0)
                 return error_set(err, -pid, "start the child that compiles a seccomp document");
