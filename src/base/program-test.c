@@ -159,34 +159,4 @@ TEST(what_was_closed_is_closed) {
         ASSERT_INT(refused, 0);
 }
 
-/* Where the fork goes on, too. */
-TEST(what_a_fork_had_is_closed) {
-        int ends[2], fd, refused = 0;
-        pid_t children[20];
-        char byte;
-
-        ASSERT_INT(pipe2(ends, O_CLOEXEC), 0);
-        for (size_t i = 0; i < ELEMENTS(children); i++) {
-                ASSERT_INT(bind_name(&fd), 0);
-                children[i] = program_fork(ends[1]);
-                if (children[i] == 0) {
-                        (void)pause();
-                        _exit(0);
-                }
-                ASSERT(children[i] > 0);
-                close_fd(&fd);
-                if (bind_name(&fd) < 0)
-                        refused++;
-                close_fd(&fd);
-        }
-        close_fd(&ends[1]);
-        for (size_t i = 0; i < ELEMENTS(children); i++) {
-                ASSERT_INT(kill(children[i], SIGKILL), 0);
-                ASSERT_INT(waitpid(children[i], NULL, 0), children[i]);
-        }
-        ASSERT_INT(read(ends[0], &byte, 1), 0); /* what they kept went with them */
-        close_fd(&ends[0]);
-        ASSERT_INT(refused, 0);
-}
-
 TEST_MAIN()

@@ -7,11 +7,9 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/str.h"
 
 static void actions_donep(posix_spawn_file_actions_t *actions) {
@@ -103,41 +101,6 @@ static int start(const Spawn *spawn, const int *copies, pid_t *ret) {
                          spawn->environment);
         pthread_rwlock_unlock(&starting);
         return r;
-}
-
-static void be_forked(pid_t parent, int kept) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)prctl(PR_SET_DUMPABLE, 0);
-        if (getppid() != parent)
-                _exit(1);
-        if (kept > STDERR_FILENO + 1)
-                (void)close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0);
-        (void)close_range((unsigned)MAX(kept, STDERR_FILENO) + 1, ~0u, 0);
-}
-
-pid_t program_fork(int kept) {
-        _cleanup_close_ int ours = -1, theirs = -1;
-        pid_t parent = getpid(), pid;
-        char byte;
-        int pair[2];
-
-        if (pipe2(pair, O_CLOEXEC) < 0)
-                return -errno;
-        ours = pair[0];
-        theirs = pair[1];
-        pthread_rwlock_rdlock(&starting);
-        pid = fork();
-        if (pid == 0) {
-                be_forked(parent, kept);
-                ours = theirs = -1;
-                return 0;
-        }
-        if (pid < 0)
-                pid = -errno;
-        close_fd(&theirs);
-        (void)fd_read_full(ours, &byte, 1); /* the end, once the child has closed it */
-        pthread_rwlock_unlock(&starting);
-        return pid;
 }
 
 int program_spawn(const Spawn *spawn, pid_t *ret) {

@@ -37,13 +37,6 @@ const char *program_hint(int number) __attribute__((const, returns_nonnull));
  * The caller's. */
 char *program_find(const char *name);
 
-/* fork(2) for work that may go on for ever: the child has of our descriptors the standard ones and
- * `kept` alone, by the time that this returns to us; no memory of ours is dumped with it, and it
- * ends with the thread that called. Where there are other threads it must do no more than compute
- * and allocate memory. 0 in the child, the number in the parent, or a negative errno. */
-pid_t program_fork(int kept);
-
 /* Between its beginning and its exec a program that is being started has all of our descriptors,
- * also those that are closed meanwhile, and so has a fork until it has closed them: what was closed
- * before this call is closed after it. */
+ * also those that are closed meanwhile: what was closed before this call is closed after it. */
 void program_settle(void);

@@ -13,16 +13,3 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
-
-/* 1 where it is ASan, whose allocator, before clang 18, leaves its locks in a fork as other threads
- * had them: a child that allocates memory may wait for ever. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED_ADDRESS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED_ADDRESS 1
-#endif
-#endif
-#ifndef SANITIZED_ADDRESS
-#define SANITIZED_ADDRESS 0
-#endif

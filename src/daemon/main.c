@@ -18,6 +18,7 @@
 #include "daemon/service.h"
 #include "daemon/sockets.h"
 #include "daemon/tls.h"
+#include "runtime/seccomp.h"
 
 #define STOP_GRACE (10 * NSEC_PER_SEC)
 
@@ -350,6 +351,8 @@ int main(int argc, char **argv) {
         LogLevel level;
         int r;
 
+        if (seccomp_compiler_is_meant(argv))
+                return seccomp_compiler_run();
         r = options_read(argc, argv, &daemon.options, &err);
         if (r < 0) {
                 (void)fprintf(stderr, "brigd: %s\n", err.message);

@@ -52,7 +52,7 @@ static int program_make(const SeccompCache *cache, const Container *container, b
 
         int r = seccomp_profile_build(container, privileged, &profile, err);
         if (r == 0)
-                r = seccomp_compile(profile, cache->directory_fd, program, err);
+                r = seccomp_compile(profile, SECCOMP_SELF, cache->directory_fd, program, err);
         json_free(&oci_seccomp_table, profile);
         if (r < 0) {
                 free(program);

@@ -132,7 +132,7 @@ static int compile_seccomp(Creation *creation, Error *err) {
                 return 0;
         (void)dir_open_at(creation->root_fd, SECCOMP_CACHE, 0700, &cache_fd,
                           NULL); /* without a cache it takes longer */
-        return seccomp_compile(document, cache_fd, &creation->seccomp, err);
+        return seccomp_compile(document, SECCOMP_SELF, cache_fd, &creation->seccomp, err);
 }
 
 /* create: a socket with a name, since another process will release init. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "runtime/cli.h"
+#include "runtime/seccomp.h"
 
 #define DEFAULT_ROOT "/run/brig-runtime"
 
@@ -177,6 +178,8 @@ int main(int argc, char **argv) {
         int r = options_parse(global_options, argv + 1, &options, &words, &err);
 
         (void)argc;
+        if (seccomp_compiler_is_meant(argv))
+                return seccomp_compiler_run();
         /* A parent's that ignores it is inherited, and then no child's end can be learnt. */
         (void)signal(SIGCHLD, SIG_DFL);
         if (r == 0)

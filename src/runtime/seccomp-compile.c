@@ -99,7 +99,7 @@ char **seccomp_arch_list(void) {
         return list;
 }
 
-int seccomp_action_of(const char *name, const int64_t *errno_ret, uint32_t *ret, Error *err) {
+static int action_of(const char *name, const int64_t *errno_ret, uint32_t *ret, Error *err) {
         int64_t number = errno_ret ? *errno_ret : EPERM;
 
         if (number < 0 || number > 0xffff)
@@ -205,7 +205,7 @@ static int add_syscall(scmp_filter_ctx context, uint32_t action, int number, con
 static int add_syscalls(scmp_filter_ctx context, const OciSyscall *entry, uint32_t standard,
                         int *last, Error *err) {
         uint32_t action;
-        int r = seccomp_action_of(entry->action, entry->errno_ret, &action, err);
+        int r = action_of(entry->action, entry->errno_ret, &action, err);
 
         for (char **name = entry->names; r == 0 && name && *name; name++) {
                 int number = seccomp_syscall_resolve_name(*name);
@@ -281,17 +281,27 @@ static int export_program(scmp_filter_ctx context, int last, bool prologue, Secc
         return 0;
 }
 
-int seccomp_compile_here(const OciSeccomp *document, uint32_t standard, SeccompProgram *ret,
-                         Error *err) {
-        _cleanup_(release_context) scmp_filter_ctx context = seccomp_init(standard);
-        const OciSyscall *list = document->syscalls.items;
-        int last = 0, r;
+/* An empty one with the document's default action, whose value is *ret_standard. */
+static int make_context(const OciSeccomp *document, scmp_filter_ctx *ret, uint32_t *ret_standard,
+                        Error *err) {
+        int r = action_of(document->default_action, document->default_errno_ret, ret_standard, err);
 
-        if (!context)
-                return error_kind(err, ERROR_INVALID,
-                                  "linux.seccomp.defaultAction: '%s' is refused",
-                                  document->default_action);
-        r = add_architectures(context, document->architectures, err);
+        if (r < 0)
+                return r;
+        *ret = seccomp_init(*ret_standard);
+        return *ret ? 0
+                    : error_kind(err, ERROR_INVALID, "linux.seccomp.defaultAction: '%s' is refused",
+                                 document->default_action);
+}
+
+int seccomp_compile_here(const OciSeccomp *document, SeccompProgram *ret, Error *err) {
+        _cleanup_(release_context) scmp_filter_ctx context = NULL;
+        const OciSyscall *list = document->syscalls.items;
+        uint32_t standard;
+        int last = 0, r = make_context(document, &context, &standard, err);
+
+        if (r == 0)
+                r = add_architectures(context, document->architectures, err);
         /* The process execs after loading; libseccomp must not set no_new_privs or fail on an
          * architecture's lack. */
         if (r == 0)

@@ -1,22 +1,11 @@
-/* seccomp.c: compiles in a child, whose time is bounded, and keeps compiled programs. */
+/* seccomp.c: has documents compiled, and keeps compiled programs. */
 #include "runtime/seccomp.h"
 
-#include <errno.h>
 #include <linux/filter.h>
-#include <pthread.h>
 #include <seccomp.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/program.h"
-#include "base/sanitizer.h"
-#include "os/pidfd.h"
 #include "runtime/seccomp-private.h"
 
 void seccomp_program_done(SeccompProgram *program) {
@@ -28,108 +17,6 @@ void seccomp_program_done(SeccompProgram *program) {
 
 /* A program, with what is kept beside it, in bytes. */
 #define PROGRAM_FILE_MAX (1 << 20)
-
-/* ---- the child ---- */
-
-/* Processor time, more than a hundred times what the longest profile in use takes. */
-#define COMPILE_SECONDS 2
-#define COMPILE_TIMEOUT (60 * NSEC_PER_SEC) /* for whoever gets next to none of a processor */
-
-/* What the child leaves in the file that it shares with its parent: this, then the program. */
-typedef struct Answer {
-        int r;
-        Error error;
-} Answer;
-
-/* At the soft limit comes SIGXCPU, which is told from other deaths; a second later, SIGKILL. A
- * lower limit that is there already stays. */
-static void limit_time(void) {
-        struct rlimit limit;
-        sigset_t set;
-
-        sigemptyset(&set);
-        sigaddset(&set, SIGXCPU);
-        (void)signal(SIGXCPU, SIG_DFL);
-        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-        if (getrlimit(RLIMIT_CPU, &limit) < 0)
-                return;
-        limit.rlim_cur = MIN(limit.rlim_cur, (rlim_t)COMPILE_SECONDS);
-        limit.rlim_max = MIN(limit.rlim_max, (rlim_t)COMPILE_SECONDS + 1);
-        (void)setrlimit(RLIMIT_CPU, &limit);
-}
-
-static void compile_and_exit(const OciSeccomp *document, uint32_t standard, int fd)
-        __attribute__((noreturn));
-static void compile_and_exit(const OciSeccomp *document, uint32_t standard, int fd) {
-        SeccompProgram program = {};
-        Answer answer = {};
-        int r;
-
-        limit_time();
-        answer.r = seccomp_compile_here(document, standard, &program, &answer.error);
-        r = fd_write_full(fd, &answer, sizeof(answer));
-        if (r == 0)
-                r = fd_write_full(fd, program.filter, program.length);
-        _exit(r < 0);
-}
-
-static int wait_child(pid_t pid, Error *err) {
-        _cleanup_close_ int pidfd = -1;
-        int status, r = pidfd_of(pid, &pidfd, err);
-
-        if (r == 0)
-                r = pidfd_wait_or_kill(&pidfd, COMPILE_TIMEOUT, &status, err);
-        if (r < 0)
-                return error_prefix(err, "compile the seccomp document");
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
-                return error_kind(err, ERROR_INVALID,
-                                  "linux.seccomp: libseccomp has not compiled the document in %d "
-                                  "seconds: have fewer rules with several conditions for one "
-                                  "system call",
-                                  COMPILE_SECONDS);
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-                return error_kind(err, ERROR_INTERNAL,
-                                  "linux.seccomp: the child that compiles ended with status %#x",
-                                  (unsigned)status);
-        return 0;
-}
-
-static int read_answer(int fd, SeccompProgram *ret, Error *err) {
-        _cleanup_buf_ Buf file = {};
-        Answer answer;
-        int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : fd_read_all(fd, PROGRAM_FILE_MAX, &file);
-
-        if (r < 0 || file.length < sizeof(answer))
-                return error_set(err, r < 0 ? -r : EIO, "read the compiled seccomp program");
-        memcpy(&answer, file.data, sizeof(answer));
-        if (answer.r < 0) {
-                if (err)
-                        *err = answer.error;
-                return answer.r;
-        }
-        ret->length = file.length - sizeof(answer);
-        ret->filter = alloc_copy(file.data + sizeof(answer), ret->length);
-        return 0;
-}
-
-/* libseccomp may search its tree of conditions for ever, and what it does cannot be interrupted:
- * three rules of six conditions for one system call can be enough. So a child does it. */
-static int compile(const OciSeccomp *document, uint32_t standard, SeccompProgram *ret, Error *err) {
-        _cleanup_close_ int fd = -1;
-        pid_t pid;
-        int r;
-
-        if (SANITIZED_ADDRESS)
-                return seccomp_compile_here(document, standard, ret, err);
-        fd = memfd_create("seccomp", MFD_CLOEXEC);
-        pid = fd < 0 ? -errno : program_fork(fd);
-        if (pid < 0)
-                return error_set(err, -pid, "start the child that compiles a seccomp document");
-        if (pid == 0)
-                compile_and_exit(document, standard, fd);
-        r = wait_child(pid, err);
-        return r < 0 ? r : read_answer(fd, ret, err);
-}
 
 /* ---- cache ---- */
 
@@ -262,10 +149,10 @@ static int check_notify(const OciSeccomp *document, bool *ret, Error *err) {
         return 0;
 }
 
-int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err) {
+int seccomp_compile(const OciSeccomp *document, const char *compiler, int cache_fd,
+                    SeccompProgram *ret, Error *err) {
         _cleanup_buf_ Buf key = {};
         SeccompProgram program = {};
-        uint32_t standard;
         bool notifies = false;
         char name[24];
         int r;
@@ -274,10 +161,7 @@ int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *re
                 *ret = program;
                 return 0;
         }
-        r = seccomp_action_of(document->default_action, document->default_errno_ret, &standard,
-                              err);
-        if (r == 0)
-                r = seccomp_flags_of(document->flags, &program.flags, err);
+        r = seccomp_flags_of(document->flags, &program.flags, err);
         if (r == 0)
                 r = check_notify(document, &notifies, err);
         if (r < 0)
@@ -287,7 +171,7 @@ int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *re
                 name_of(&key, name);
         }
         if (cache_fd < 0 || !cache_read(cache_fd, name, &key, &program)) {
-                r = compile(document, standard, &program, err);
+                r = seccomp_compile_apart(document, compiler, &program, err);
                 if (r < 0)
                         return r;
                 if (cache_fd >= 0)

@@ -5,12 +5,18 @@
 
 #include "runtime/runtime.h"
 
-/* cache_fd: a directory that only root may write; programs are found there by their document,
- * compared in full, and by libseccomp's version. -1: always compile. document NULL: an empty
- * program. A document that takes libseccomp more than two seconds of a processor, as a few rules
- * of many conditions can, is ERROR_INVALID: a child compiles, so SIGCHLD must not be ignored. *ret
- * is the caller's. Errors name the field. */
-int seccomp_compile(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err);
+/* document NULL: an empty program. cache_fd: a directory that only root may write; programs are
+ * found there by their document, compared in full, and by libseccomp's version; -1: always compile.
+ * compiler: a program whose main does as below; SIGCHLD must not be ignored. A document that takes
+ * libseccomp more than two seconds of a processor, as a few rules of many conditions can, is
+ * ERROR_INVALID. *ret is the caller's. Errors name the field. */
+int seccomp_compile(const OciSeccomp *document, const char *compiler, int cache_fd,
+                    SeccompProgram *ret, Error *err);
+#define SECCOMP_SELF "/proc/self/exe" /* the compiler that the calling program is itself */
+/* The first thing of a compiler's main: whether it was started by seccomp_compile, and then what it
+ * does: it confines itself, compiles, and returns the process's exit status. */
+bool seccomp_compiler_is_meant(char *const *argv);
+int seccomp_compiler_run(void);
 /* The words that are understood, for `features`; the caller's. */
 char **seccomp_action_list(void);
 char **seccomp_operator_list(void);

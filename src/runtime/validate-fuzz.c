@@ -2,11 +2,12 @@
  * conditions are few, end with a verdict. */
 #include <stdint.h>
 
-#include "runtime/seccomp.h"
+#include "runtime/seccomp-private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Few enough conditions for libseccomp to come to an end: with ASan nobody ends it (seccomp.c). */
+/* Few enough conditions for libseccomp to come to an end: nobody ends it here (seccomp-process.c).
+ */
 #define CONDITIONS_MAX 8
 
 static size_t condition_count(const OciSeccomp *document) {
@@ -22,7 +23,7 @@ static void compile(const OciSeccomp *document) {
         SeccompProgram program = {};
 
         if (condition_count(document) <= CONDITIONS_MAX)
-                (void)seccomp_compile(document, -1, &program, NULL);
+                (void)seccomp_compile_here(document, &program, NULL);
         seccomp_program_done(&program);
 }
 
