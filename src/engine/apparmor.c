@@ -6,9 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -128,12 +126,7 @@ static int run_parser(const char *program, int text_fd, int words_fd, Error *err
         int r = program_spawn(&spawn, &pid);
         if (r < 0)
                 return error_set(err, -r, "start '%s'", program);
-        r = pidfd_of(pid, &pidfd, err);
-        if (r < 0) { /* it is a child of this process: its number is its own until then */
-                (void)kill(pid, SIGKILL);
-                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                        ;
-        }
+        r = pidfd_of_child(pid, &pidfd, err);
         if (r == 0)
                 r = pidfd_wait_or_kill(&pidfd, PARSER_TIMEOUT, &status, err);
         if (r < 0)

@@ -126,12 +126,8 @@ static int run(const Supervisor *supervisor, char **words, const ProcessIo *io, 
         r = program_spawn(&spawn, &pid);
         if (r < 0)
                 return error_set(err, -r, "start the runtime '%s'", words[0]);
-        r = pidfd_of(pid, &pidfd, err);
-        if (r < 0) {
-                (void)kill(pid, SIGKILL); /* it is not reaped: the number is its own */
-                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                        ;
-        } else
+        r = pidfd_of_child(pid, &pidfd, err);
+        if (r == 0)
                 r = pidfd_wait_or_kill(&pidfd, COMMAND_WAIT, &status, err);
         if (r < 0)
                 return error_prefix(err, "%s %s", words[0], command);

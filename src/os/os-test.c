@@ -104,6 +104,22 @@ TEST(a_child_that_does_not_end_is_killed_and_reaped) {
         close_fd(&pidfd);
 }
 
+TEST(a_child_without_a_descriptor_is_killed_and_reaped) {
+        struct rlimit limit, none;
+        int pidfd = -1, r;
+        Error err = {};
+        pid_t pid = idle_child();
+
+        ASSERT_INT(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+        r = pidfd_of_child(pid, &pidfd, &err);
+        ASSERT_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        ASSERT_INT(r, -EMFILE);
+        ASSERT_INT(pidfd, -1);
+        ASSERT_INT(waitpid(pid, NULL, WNOHANG), -1);
+}
+
 /* Holds a process by tracing it, never waits for it; says so by a byte. */
 static pid_t start_tracer(pid_t traced, int write_fd) {
         pid_t pid = fork();

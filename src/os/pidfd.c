@@ -30,6 +30,17 @@ int pidfd_of(pid_t pid, int *ret_fd, Error *err) {
         return 0;
 }
 
+int pidfd_of_child(pid_t pid, int *ret_fd, Error *err) {
+        int r = pidfd_of(pid, ret_fd, err);
+
+        if (r == 0)
+                return 0;
+        (void)kill(pid, SIGKILL); /* unreaped, so the number is its own */
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return r;
+}
+
 int pidfd_signal(int pidfd, int signal, Error *err) {
         if (pidfd_send_signal(pidfd, signal, NULL, 0) == 0)
                 return 0;

@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 
-int pidfd_of(pid_t pid, int *ret_fd, Error *err);    /* close-on-exec, the caller's */
+int pidfd_of(pid_t pid, int *ret_fd, Error *err); /* close-on-exec, the caller's */
+/* The same of a child that was just made: where it has none, it is killed and reaped. */
+int pidfd_of_child(pid_t pid, int *ret_fd, Error *err);
 int pidfd_signal(int pidfd, int signal, Error *err); /* not_found if it has ended */
 int pidfd_wait(int pidfd, int *ret_status,
                Error *err); /* a child: reaps it; status as waitpid(2) gives it */

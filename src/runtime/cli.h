@@ -123,6 +123,9 @@ int record_delete(const Options *options, int dir_fd, int pidfd, Record *record,
  */
 bool config_has_own_pids(const OciConfig *config);
 int config_read(int dir_fd, const char *path, OciConfig *ret, char **ret_text, Error *err);
+/* Of linux.seccomp, by the cache below --root; see seccomp.h. linux must be there. */
+int config_compile_seccomp(const Options *options, const OciConfig *config, SeccompProgram *ret,
+                           Error *err);
 
 /* ---- the rest ---- */
 int check_format(const char *format, Error *err); /* table or json */

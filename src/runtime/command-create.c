@@ -16,7 +16,6 @@
 #include "runtime/seccomp.h"
 
 /* No container has this name: '@' is in no id. */
-#define SECCOMP_CACHE "@seccomp"
 
 #define CREATE_OPTIONS                                                                             \
         { "bundle", 'b', OPTION_TEXT, offsetof(Options, bundle),                                   \
@@ -122,17 +121,6 @@ static int check_terminal(Creation *creation, Error *err) {
                        ? connect_console(creation->options->console_socket, &creation->console_fd,
                                          err)
                        : 0;
-}
-
-static int compile_seccomp(Creation *creation, Error *err) {
-        const OciSeccomp *document = creation->config.linux_->seccomp;
-        _cleanup_close_ int cache_fd = -1;
-
-        if (!document)
-                return 0;
-        (void)dir_open_at(creation->root_fd, SECCOMP_CACHE, 0700, &cache_fd,
-                          NULL); /* without a cache it takes longer */
-        return seccomp_compile(document, SECCOMP_SELF, cache_fd, &creation->seccomp, err);
 }
 
 /* create: a socket with a name, since another process will release init. */
@@ -274,7 +262,10 @@ static int make_container(Creation *creation, Error *err) {
 
 static int create(Creation *creation, Error *err) {
         /* What is restored has its filter from the images, and no gate. */
-        int r = creation->kind == RESTORE ? 0 : compile_seccomp(creation, err);
+        int r = creation->kind == RESTORE
+                        ? 0
+                        : config_compile_seccomp(creation->options, &creation->config,
+                                                 &creation->seccomp, err);
 
         if (r == 0 && creation->kind != RESTORE)
                 r = make_gate(creation, err);

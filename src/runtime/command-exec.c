@@ -153,7 +153,7 @@ static int exec(const Options *options, const OciConfig *config, const Record *r
         if (r == 0 && options->console_socket)
                 r = connect_console(options->console_socket, &console_fd, err);
         if (r == 0)
-                r = seccomp_compile(config->linux_->seccomp, SECCOMP_SELF, -1, &seccomp, err);
+                r = config_compile_seccomp(options, config, &seccomp, err);
         if (r == 0 && !options->detach)
                 r = foreground_prepare();
         io.subgroups = options->cgroups;

@@ -98,7 +98,7 @@ static int run_one(const OciHook *hook, const HookState *state, char *const *env
         if (r == 0)
                 r = spawn(hook, environment, state_fd, output_fd, &pid, err);
         if (r == 0)
-                r = pidfd_of(pid, &pidfd, err);
+                r = pidfd_of_child(pid, &pidfd, err);
         if (r < 0)
                 return r;
         waited = pidfd_wait_end(pidfd, timeout);

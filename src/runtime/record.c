@@ -10,8 +10,10 @@
 #include "os/cgroup.h"
 #include "os/pidfd.h"
 #include "runtime/cli.h"
+#include "runtime/seccomp.h"
 
 #define CONFIG_MAX (16 << 20)
+#define SECCOMP_CACHE "@seccomp" /* below --root; no container's name */
 
 const char *const status_names[] = { "created", "running", "paused", "stopped" };
 
@@ -114,6 +116,17 @@ int config_read(int dir_fd, const char *path, OciConfig *ret, char **ret_text, E
         if (ret_text)
                 *ret_text = TAKE_PTR(text);
         return 0;
+}
+
+int config_compile_seccomp(const Options *options, const OciConfig *config, SeccompProgram *ret,
+                           Error *err) {
+        const OciSeccomp *document = config->linux_->seccomp;
+        _cleanup_close_ int root_fd = -1, cache_fd = -1;
+
+        /* Without a cache it takes longer. */
+        if (document && root_directory(options, false, &root_fd, NULL) == 0)
+                (void)dir_open_at(root_fd, SECCOMP_CACHE, 0700, &cache_fd, NULL);
+        return seccomp_compile(document, SECCOMP_SELF, cache_fd, ret, err);
 }
 
 bool config_has_own_pids(const OciConfig *config) {

@@ -254,6 +254,34 @@ TEST(seccomp_programs_come_from_the_cache) {
         ASSERT_OK(dir_remove_at(AT_FDCWD, directory, &err), &err);
 }
 
+/* 1,000 files lie in the cache; what is written next has but few beside it. */
+TEST(a_full_cache_of_seccomp_programs_is_emptied) {
+        char directory[] = "/tmp/brig-seccomp-test-XXXXXX", name[16];
+        _cleanup_close_ int cache_fd = -1;
+        OciSeccomp document = {};
+        SeccompProgram program = {};
+        Error err = {};
+        int left = 0;
+
+        ASSERT(mkdtemp(directory));
+        cache_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (int i = 0; i < 1000; i++) {
+                (void)snprintf(name, sizeof(name), "%d", i);
+                ASSERT_OK(file_replace_at(cache_fd, name, "x", 1, 0600, false, &err), &err);
+        }
+        ASSERT_OK(json_parse(&oci_seccomp_table, profile, sizeof(profile) - 1, &document, &err),
+                  &err);
+        ASSERT_OK(seccomp_compile(&document, compiler(), cache_fd, &program, &err), &err);
+        seccomp_program_done(&program);
+        json_done(&oci_seccomp_table, &document);
+        for (int i = 0; i < 1000; i++) {
+                (void)snprintf(name, sizeof(name), "%d", i);
+                left += faccessat(cache_fd, name, F_OK, 0) == 0;
+        }
+        ASSERT_INT(left, 0);
+        ASSERT_OK(dir_remove_at(AT_FDCWD, directory, &err), &err);
+}
+
 static const struct {
         const char *text;
         ErrorKind kind;

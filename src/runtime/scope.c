@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -116,14 +115,10 @@ static int start_holder(ScopeHolder *ret, Error *err) {
                 return error_set(err, errno, "fork");
         if (pid == 0)
                 hold(parent);
-        r = pidfd_of(pid, &ret->pidfd, err);
-        if (r < 0) { /* it is a child: its number is its own until it is waited for */
-                (void)kill(pid, SIGKILL);
-                (void)waitpid(pid, NULL, 0);
-                return r;
-        }
-        ret->pid = pid;
-        return 0;
+        r = pidfd_of_child(pid, &ret->pidfd, err);
+        if (r == 0)
+                ret->pid = pid;
+        return r;
 }
 
 void scope_holder_end(ScopeHolder *holder) {

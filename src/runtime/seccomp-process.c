@@ -155,7 +155,7 @@ int seccomp_compiler_run(void) {
 
 static int wait_compiler(pid_t pid, Error *err) {
         _cleanup_close_ int pidfd = -1;
-        int status, r = pidfd_of(pid, &pidfd, err);
+        int status, r = pidfd_of_child(pid, &pidfd, err);
 
         if (r == 0)
                 r = pidfd_wait_or_kill(&pidfd, COMPILE_TIMEOUT, &status, err);

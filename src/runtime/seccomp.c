@@ -1,8 +1,11 @@
 /* seccomp.c: has documents compiled, and keeps compiled programs. */
 #include "runtime/seccomp.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <seccomp.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -17,6 +20,7 @@ void seccomp_program_done(SeccompProgram *program) {
 
 /* A program, with what is kept beside it, in bytes. */
 #define PROGRAM_FILE_MAX (1 << 20)
+#define PROGRAMS_MAX 512 /* in a cache */
 
 /* ---- cache ---- */
 
@@ -109,6 +113,25 @@ static bool cache_read(int cache_fd, const char *name, const Buf *key, SeccompPr
         return true;
 }
 
+/* Profiles that are made for each container would fill the disk: too many programs all go, and
+ * those in use are compiled once more. */
+static void cache_trim(int cache_fd) {
+        _cleanup_close_ int fd = openat(cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        size_t count = 0;
+
+        if (!dir)
+                return;
+        fd = -1; /* dir's */
+        while (count <= PROGRAMS_MAX && readdir(dir))
+                count++;
+        if (count <= PROGRAMS_MAX)
+                return;
+        rewinddir(dir);
+        for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+                (void)unlinkat(cache_fd, entry->d_name, 0); /* "." and ".." stay */
+}
+
 /* A cache that cannot be written costs the next start time, nothing else. */
 static void cache_write(int cache_fd, const char *name, const Buf *key,
                         const SeccompProgram *program) {
@@ -117,6 +140,7 @@ static void cache_write(int cache_fd, const char *name, const Buf *key,
 
         if (sizeof(header) + key->length + program->length > PROGRAM_FILE_MAX)
                 return;
+        cache_trim(cache_fd);
         buf_add(&file, &header, sizeof(header));
         buf_add(&file, key->data, key->length);
         buf_add(&file, program->filter, program->length);
