@@ -40,16 +40,18 @@ TEST(every_drill_says_what_to_change) {
                 }
 }
 
-/* A container of before that goes while the next drill runs is no difference; a mount is. */
+/* A container of before that goes while the next drill runs is no difference, nor is a mount whose
+ * directory somebody removed; another mount is. */
 TEST(what_is_let_go_is_no_harm) {
         char *const before[] = { (char *)"descriptor /data/containers/a",
-                                 (char *)"mount / at /data/a", (char *)"process 7", NULL };
+                                 (char *)"mount / at /nonesuch/a", (char *)"mount / at /tmp",
+                                 (char *)"process 7", NULL };
         char *const after[] = { (char *)"descriptor /data/image", NULL };
         _cleanup_buf_ Buf got = {};
 
         host_differences(before, after, &got);
         ASSERT_STR(got.data, "new on the host: descriptor /data/image\n"
-                             "gone from the host: mount / at /data/a\n");
+                             "gone from the host: mount / at /tmp\n");
 }
 
 /* As --format junit: what a container says is data. */

@@ -399,11 +399,21 @@ void host_settle(const Host *host) {
         }
 }
 
+/* Whether it is of a mount whose directory is no longer there. Who removes that elsewhere, in a
+ * mount namespace in which nothing is mounted there, takes the mount off here: rmdir(2) detaches.
+ */
+static bool went_with_directory(const char *line) {
+        const char *rest = str_after(line, "mount "), *at = rest ? strstr(rest, " at ") : NULL;
+
+        return at && faccessat(AT_FDCWD, at + strlen(" at "), F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+               errno == ENOENT;
+}
+
 /* What a daemon or a container that is removed had open meanwhile, and lets go of, is no harm: only
  * more of that is. */
 static bool may_go(const char *line) {
-        return str_after(line, "descriptor ") || str_after(line, "cgroup ") ||
-               str_after(line, "process ");
+        return went_with_directory(line) || str_after(line, "descriptor ") ||
+               str_after(line, "cgroup ") || str_after(line, "process ");
 }
 
 void host_differences(char *const *before, char *const *after, Buf *got) {
