@@ -126,6 +126,10 @@ PY
   [[ $status -eq 1 && $output == *"did not end within 1 s"* ]]
   run brig state "$id"
   [[ $status -eq 1 ]]
+  config '.hooks.createContainer = [{path: "bin/true"}] | del(.hooks.createRuntime)' # in the root it would be the image's
+  run brig run --bundle "$bundle" "$id"
+  [[ $status -eq 1 && $output == *"hooks.createContainer #0: path 'bin/true' is not absolute"* ]]
+  config 'del(.hooks.createContainer)'
   for timeout in 0 -1 18446744074; do
     config '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: '$timeout'}]'
     go

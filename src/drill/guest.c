@@ -10,16 +10,20 @@
 #include <grp.h>
 #include <linux/if_alg.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -65,6 +69,52 @@ static int try_namespaces(void) {
         return try_calls(calls, COUNT(calls));
 }
 
+#if defined(__x86_64__)
+/* i386's call 102, socketcall, with 1, SYS_SOCKET: the kernel reads the family from memory. */
+static bool socketcall_opens(int family) {
+        uint32_t *list = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+        long result;
+
+        if (list == MAP_FAILED)
+                return false;
+        list[0] = (uint32_t)family;
+        list[1] = SOCK_SEQPACKET;
+        list[2] = 0;
+        __asm__ volatile("int $0x80"
+                         : "=a"(result)
+                         : "a"(102L), "b"(1L), "c"(list)
+                         : "memory", "cc", "r8", "r9", "r10", "r11");
+        return (int)result >= 0;
+}
+
+/* In a child: a kernel without i386 ends it. */
+static bool opens_as_i386(int family) {
+        pid_t pid = fork();
+        int status = 0;
+
+        if (pid == 0)
+                _exit(socketcall_opens(family) ? 0 : 1);
+        return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+               WEXITSTATUS(status) == 0;
+}
+#else
+static bool opens_as_i386(int family) {
+        (void)family;
+        return false;
+}
+#endif
+
+static void try_family(int family) {
+        if (socket(family, SOCK_SEQPACKET, 0) >= 0 || socket(family, SOCK_STREAM, 0) >= 0)
+                (void)printf("a socket of family %d\n", family);
+        /* The kernel takes the lower 32 bits. */
+        if (syscall(SYS_socket, 1L << 32 | family, SOCK_SEQPACKET, 0) >= 0)
+                (void)printf("a socket of family %d with a bit above\n", family);
+        if (opens_as_i386(family))
+                (void)printf("a socket of family %d by i386's socketcall\n", family);
+}
+
 static int try_filtered(void) {
         static const Call calls[] = {
                 { "bpf", SYS_bpf, { 0, 0, 0 } },
@@ -78,9 +128,7 @@ static int try_filtered(void) {
         static const int families[] = { AF_ALG, AF_VSOCK };
 
         for (size_t i = 0; i < COUNT(families); i++)
-                if (socket(families[i], SOCK_SEQPACKET, 0) >= 0 ||
-                    socket(families[i], SOCK_STREAM, 0) >= 0)
-                        (void)printf("a socket of family %d\n", families[i]);
+                try_family(families[i]);
         return try_calls(calls, COUNT(calls));
 }
 

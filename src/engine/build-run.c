@@ -24,6 +24,7 @@
 #include "engine/registry.h"
 #include "engine/seccomp-cache.h"
 #include "engine/steps.h"
+#include "runtime/seccomp.h"
 
 #define HOSTNAME                                                                                   \
         "buildkitsandbox" /* BuildKit's: what a step writes down of it shall not differ            \
@@ -45,7 +46,7 @@ typedef struct RunJob {
         const SolveJob *job;
         Container *container;
         OciConfig config;
-        const SeccompProgram *seccomp;
+        SeccompProgram seccomp;
         RunMounts mounts;
         int state_fd, run_fd, netns_fd, userns_fd, pidfd;
         int ours, theirs;        /* of the output */
@@ -250,8 +251,7 @@ static int run_spawn(void *data, Error *err) {
                                      .pidns_fd = -1,
                                      .ipcns_fd = -1,
                                      .userns_fd = job->userns_fd,
-                                     .seccomp = job->seccomp ? job->seccomp->filter : NULL,
-                                     .seccomp_length = job->seccomp ? job->seccomp->length : 0,
+                                     .seccomp = job->seccomp.length ? &job->seccomp : NULL,
                                      .images_fd = -1 };
 
         int r = monitor_spawn(job->process, &spawn, on_notice, job->end, &job->monitor, err);
@@ -405,6 +405,7 @@ static const JobStep run_steps[] = {
 
 static void run_job_done(RunJob *job) {
         json_done(&oci_config_table, &job->config);
+        seccomp_program_done(&job->seccomp);
         close_fd(&job->netns_fd);
         close_fd(&job->userns_fd);
         close_fd(&job->pidfd);

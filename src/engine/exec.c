@@ -10,6 +10,7 @@
 #include "engine/registry.h"
 #include "engine/seccomp-cache.h"
 #include "engine/state.h"
+#include "runtime/seccomp.h"
 
 /* ---- create ---- */
 
@@ -151,7 +152,7 @@ static int exec_run(Exec *exec, const AttachOptions *options, int client_fd, int
         Container *container = exec->container;
         OciProcess process = { 0 };
         MonitorRequest request;
-        const SeccompProgram *seccomp = NULL;
+        _cleanup_(seccomp_program_done) SeccompProgram seccomp = {};
         pid_t pid = 0;
 
         int r = container_require_running(container, err);
@@ -180,8 +181,7 @@ static int exec_run(Exec *exec, const AttachOptions *options, int client_fd, int
                         .process = &process,
                         .request = &request,
                         .client_fd = client_fd,
-                        .seccomp = seccomp ? seccomp->filter : NULL,
-                        .seccomp_length = seccomp ? seccomp->length : 0,
+                        .seccomp = seccomp.length ? &seccomp : NULL,
                 };
                 r = monitor_exec(container->monitor, &execution, &pid, err);
                 attach_request_done(&request);

@@ -15,6 +15,7 @@
 #include "engine/prober.h"
 #include "engine/registry.h"
 #include "engine/seccomp-cache.h"
+#include "runtime/seccomp.h"
 
 /* How long a check may take to start (Docker's bound), and how long others wait for it to. */
 #define START_MAX (30 * NSEC_PER_SEC)
@@ -41,8 +42,8 @@ struct Probe {
 
         ExecConfig config;
         OciProcess process;
-        const SeccompProgram *seccomp; /* the cache's */
-        Error error;                   /* of its preparation, where it failed */
+        SeccompProgram seccomp;
+        Error error; /* of its preparation, where it failed */
         bool failed;
 
         int fd; /* our end of its output, -1 */
@@ -61,6 +62,7 @@ static void probe_free(Probe *probe) {
         loop_remove(probe->timer);
         json_done(&exec_config_table, &probe->config);
         json_done(&oci_process_table, &probe->process);
+        seccomp_program_done(&probe->seccomp);
         buf_done(&probe->output);
         container_unref(probe->container);
         free(probe);
@@ -203,8 +205,7 @@ static int send_request(Probe *probe, Error *err) {
                 .process = &probe->process,
                 .request = &request,
                 .client_fd = theirs,
-                .seccomp = probe->seccomp ? probe->seccomp->filter : NULL,
-                .seccomp_length = probe->seccomp ? probe->seccomp->length : 0,
+                .seccomp = probe->seccomp.length ? &probe->seccomp : NULL,
         };
         exec_probe_begin(probe->container, probe->id, &probe->config);
         r = monitor_probe(probe->prober->monitor, &execution, err);
@@ -231,6 +232,7 @@ static void on_prepared(void *data) {
                 set_timer(probe, START_PATIENCE);
                 /* What has been sent is the monitor's. */
                 json_done(&oci_process_table, &probe->process);
+                seccomp_program_done(&probe->seccomp);
                 return;
         }
         /* Without a monitor the container has ended, and its prober is about to be told. */

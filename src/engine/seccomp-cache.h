@@ -9,7 +9,8 @@
 SeccompCache *seccomp_cache_new(int data_root_fd);
 SeccompCache *seccomp_cache_free(SeccompCache *cache);
 
-/* The compiled program of the container's profile: *ret is NULL where it runs unconfined; else
- * valid until engine_free. `privileged`: as a privileged exec. */
+/* The compiled program of the container's profile, the caller's; of length 0 where it runs
+ * unconfined. `privileged`: as a privileged exec. An unknown one waits for others that are being
+ * compiled, 30 s at most: ERROR_UNAVAILABLE. */
 int seccomp_program(Engine *engine, const Container *container, bool privileged,
-                    const SeccompProgram **ret, Error *err);
+                    SeccompProgram *ret, Error *err);

@@ -57,7 +57,15 @@ static const uint64_t personalities[] = { 0x0, 0x8, 0x20000, 0x20008, 0xffffffff
 /* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET */
 #define CLONE_NAMESPACES 0x7e020000
 
-enum { FAMILY_ALG = 38, FAMILY_VSOCK = 40 };
+/* Families of sockets but AF_ALG (38) and AF_VSOCK (40): those of which the masked bits have that
+ * value. Of the argument the kernel takes the lower 32 bits, so that a comparison with all 64 would
+ * let 38 pass with a bit above. What is beyond Linux's families, 48 and more, is none. */
+static const struct {
+        uint64_t mask, value;
+} families[] = {
+        { 0xffffffe0, 0 },  { 0xfffffffc, 32 }, { 0xfffffffe, 36 }, { 0xffffffff, 39 },
+        { 0xffffffff, 41 }, { 0xfffffffe, 42 }, { 0xfffffffc, 44 },
+};
 
 static OciSyscall *rule(OciSeccomp *profile, const char *action) {
         OciSyscall *item = json_append(&profile->syscalls, &oci_syscall_table);
@@ -79,22 +87,28 @@ static void compare(OciSyscall *item, const char *op, uint64_t value, uint64_t v
         *arg = (OciSeccompArg){ 0, value, value_two, str_copy(op) };
 }
 
+static void refuse_as_unknown(OciSeccomp *profile, const char *name) {
+        OciSyscall *item = rule(profile, "SCMP_ACT_ERRNO");
+
+        strv_add(&item->names, name);
+        item->errno_ret = PUT_INT(int64_t, ENOSYS);
+}
+
 /* A caller without CAP_SYS_ADMIN may make threads and processes, but no namespaces. clone3 hides
  * its flags from the filter: ENOSYS makes libraries fall back to clone. */
 static void allow_clone(OciSeccomp *profile) {
-        OciSyscall *clone3;
-
         compare(allow(profile, "clone"), "SCMP_CMP_MASKED_EQ", CLONE_NAMESPACES, 0);
-        clone3 = rule(profile, "SCMP_ACT_ERRNO");
-        strv_add(&clone3->names, "clone3");
-        clone3->errno_ret = PUT_INT(int64_t, ENOSYS);
+        refuse_as_unknown(profile, "clone3");
 }
 
-/* All families but the kernel's cryptography and the hypervisor's sockets. */
+/* All families but the kernel's cryptography and the hypervisor's sockets. i386's socketcall has
+ * the family in memory, where a filter can't look, and libseccomp would make each rule for socket,
+ * bind and the like one for it, too: so it has a rule of its own, and libraries fall back. */
 static void allow_socket(OciSeccomp *profile) {
-        compare(allow(profile, "socket"), "SCMP_CMP_LT", FAMILY_ALG, 0);
-        compare(allow(profile, "socket"), "SCMP_CMP_EQ", FAMILY_ALG + 1, 0);
-        compare(allow(profile, "socket"), "SCMP_CMP_GT", FAMILY_VSOCK, 0);
+        for (size_t i = 0; i < ELEMENTS(families); i++)
+                compare(allow(profile, "socket"), "SCMP_CMP_MASKED_EQ", families[i].mask,
+                        families[i].value);
+        refuse_as_unknown(profile, "socketcall");
 }
 
 static OciSeccomp *build_default(char *const *capabilities) {

@@ -32,6 +32,7 @@
 #include "engine/steps.h"
 #include "engine/stop.h"
 #include "net/netns.h"
+#include "runtime/seccomp.h"
 
 #define EXIT_NOT_FOUND 127
 #define EXIT_NOT_PERMITTED 126
@@ -44,8 +45,8 @@ typedef struct StartJob {
         Engine *engine;
         Container *owner; /* whose network namespace it joins: a reference, or NULL */
         OciConfig config;
-        const SeccompProgram *seccomp; /* the cache's */
-        char **runtime;                /* another one's program and arguments; NULL: brig's own */
+        SeccompProgram seccomp;
+        char **runtime; /* another one's program and arguments; NULL: brig's own */
         int state_fd, run_fd, netns_fd, pidns_fd, userns_fd;
         int images_fd; /* of the checkpoint that it goes on from; -1; the caller's */
         IpcJoin ipc;
@@ -65,6 +66,7 @@ typedef struct StartJob {
 
 static void start_job_done(StartJob *job) {
         json_done(&oci_config_table, &job->config);
+        seccomp_program_done(&job->seccomp);
         strv_free(job->runtime);
         close_fd(&job->state_fd);
         close_fd(&job->run_fd);
@@ -336,8 +338,7 @@ static int start_spawn(void *data, Error *err) {
                 .pidns_fd = job->pidns_fd,
                 .ipcns_fd = job->ipc.ns_fd,
                 .userns_fd = job->userns_fd,
-                .seccomp = job->seccomp ? job->seccomp->filter : NULL,
-                .seccomp_length = job->seccomp ? job->seccomp->length : 0,
+                .seccomp = job->seccomp.length ? &job->seccomp : NULL,
                 .images_fd = job->images_fd,
         };
 

@@ -234,8 +234,10 @@ static int exec_call(const MonitorExecution *execution, ExecCall *ret, Error *er
         if (request->has_client)
                 ret->fds[ret->fd_count++] = execution->client_fd;
         if (request->has_seccomp) {
-                int r = memfd_with("seccomp", execution->seccomp, execution->seccomp_length,
-                                   &ret->seccomp_fd, err);
+                int r = memfd_with("seccomp", execution->seccomp->filter,
+                                   execution->seccomp->length, &ret->seccomp_fd, err);
+
+                request->seccomp_flags = execution->seccomp->flags;
 
                 if (r < 0)
                         return r;

@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "monitor/protocol.h"
+#include "runtime/runtime.h"
 #include "spec/oci.h"
 
 typedef struct Monitor Monitor;
@@ -42,9 +43,8 @@ typedef struct MonitorSpawn {
         bool netns_later;                   /* monitor_give_netns follows */
         int pidns_fd, ipcns_fd;             /* another container's, or -1 */
         int userns_fd;                      /* its own or another container's, or -1: the host's */
-        const void *seccomp;                /* sock_filters, or NULL */
-        size_t seccomp_length;
-        int images_fd; /* of a checkpoint that it is made from, or -1 */
+        const SeccompProgram *seccomp;      /* NULL: none */
+        int images_fd;                      /* of a checkpoint that it is made from, or -1 */
 } MonitorSpawn;
 
 /* Sends a monitor that was begun, which is still the caller's, its start message; monitor_created
@@ -94,8 +94,7 @@ typedef struct MonitorExecution {
         const OciProcess *process;
         const MonitorRequest *request; /* as for attach, and width, height and note */
         int client_fd;                 /* -1: none, the exec's streams are /dev/null */
-        const void *seccomp;           /* sock_filters, or NULL */
-        size_t seccomp_length;
+        const SeccompProgram *seccomp; /* NULL: none */
 } MonitorExecution;
 /* On error the client's socket is as it was. */
 int monitor_exec(Monitor *monitor, const MonitorExecution *execution, pid_t *ret_pid, Error *err);

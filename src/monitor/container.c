@@ -309,7 +309,7 @@ static int create(Supervisor *supervisor, const MonitorStart *start, const Start
         if (r == 0)
                 r = mount_root(fds, start, &root_fd, err);
         if (r == 0 && fds->seccomp >= 0)
-                r = seccomp_read(fds->seccomp, &seccomp, err);
+                r = seccomp_read(fds->seccomp, start->seccomp_flags, &seccomp, err);
         if (r == 0 && start->netns_later)
                 r = await_netns(&later_fd, err);
         if (r < 0)

@@ -74,9 +74,20 @@ static int spawn(const OciProcess *process, const ProcessIo *io, int gate_fd, pi
         return pidfd_of(*ret_pid, ret_pidfd, err);
 }
 
+/* Says which flags a filter came with by refusing them. */
+static int check_filter(const SeccompProgram *seccomp, Error *err) {
+        return seccomp && seccomp->flags
+                       ? error_kind(err, ERROR_UNSUPPORTED, "a filter of %zu bytes with flags %#x",
+                                    seccomp->length, seccomp->flags)
+                       : 0;
+}
+
 int container_create(const OciConfig *config, const RuntimeOptions *options, const ProcessIo *io,
                      RuntimeContainer *ret, Error *err) {
-        return spawn(config->process, io, options->gate_fd, &ret->pid, &ret->pidfd, err);
+        int r = check_filter(options->seccomp, err);
+
+        return r < 0 ? r
+                     : spawn(config->process, io, options->gate_fd, &ret->pid, &ret->pidfd, err);
 }
 
 int container_release(int gate_fd, Error *err) {
@@ -94,6 +105,8 @@ int container_exec(const OciProcess *process, pid_t init_pid, const char *cgroup
                    int *ret_pidfd, Error *err) {
         if (access(process->args[0], X_OK) < 0)
                 return error_set(err, errno, "exec '%s'", process->args[0]);
+        if (check_filter(seccomp, err) < 0)
+                return -ENOTSUP;
         return spawn(process, io, -1, ret_pid, ret_pidfd, err);
 }
 

@@ -247,8 +247,10 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         start.has_userns = spawn->userns_fd >= 0;
         start.has_seccomp = spawn->seccomp != NULL;
         start.has_images = spawn->images_fd >= 0;
+        start.seccomp_flags = spawn->seccomp ? spawn->seccomp->flags : 0;
         if (r == 0 && start.has_seccomp)
-                r = memfd_with("seccomp", spawn->seccomp, spawn->seccomp_length, &seccomp_fd, err);
+                r = memfd_with("seccomp", spawn->seccomp->filter, spawn->seccomp->length,
+                               &seccomp_fd, err);
         if (r < 0)
                 return r;
         fds[3] = config_fd;

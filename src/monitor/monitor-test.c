@@ -146,6 +146,30 @@ TEST(exec_with_and_without_client) {
         ASSERT(exec(&host, "e4", "true", false, raw, &missing, &err) < 0);
 }
 
+/* The fake runtime says them. */
+TEST(a_filter_has_its_flags) {
+        static char instructions[16];
+        SeccompProgram plain = { .filter = instructions, .length = sizeof(instructions) },
+                       flagged = plain;
+        Error err;
+
+        if (getenv("BRIG_TEST_BUSYBOX"))
+                return;
+        _host_ Host host, refused;
+        flagged.flags = 2;
+        ASSERT_OK(host_open(&host, "read forever", false, &err), &err);
+        ASSERT_OK(host_open(&refused, "read forever", false, &err), &err);
+        refused.seccomp = &flagged;
+        ASSERT(host_start(&refused, &err) < 0);
+        ASSERT(strstr(err.message, "a filter of 16 bytes with flags 0x2"));
+        host.seccomp = &plain;
+        host.start.open_stdin = true;
+        ASSERT_OK(host_start(&host, &err), &err);
+        host.seccomp = &flagged;
+        ASSERT(exec(&host, "e1", "true", false, raw, NULL, &err) < 0);
+        ASSERT(strstr(err.message, "a filter of 16 bytes with flags 0x2"));
+}
+
 TEST(release_failure_is_recorded) {
         _host_ Host host;
         ExitRecord record;

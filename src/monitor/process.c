@@ -105,14 +105,14 @@ Process *process_find(Supervisor *supervisor, const char *exec, Error *err) {
         return NULL;
 }
 
-int seccomp_read(int fd, SeccompProgram *ret, Error *err) {
+int seccomp_read(int fd, int64_t flags, SeccompProgram *ret, Error *err) {
         char *filter;
         size_t length;
         int r = memfd_read(fd, SECCOMP_MAX, &filter, &length, err);
 
         if (r < 0)
                 return error_prefix(err, "seccomp program");
-        *ret = (SeccompProgram){ .filter = filter, .length = length };
+        *ret = (SeccompProgram){ .filter = filter, .length = length, .flags = (unsigned)flags };
         return 0;
 }
 
@@ -167,7 +167,7 @@ static int spawn_exec(Process *process, const OciProcess *document, const Exchan
         int r;
 
         if (request->has_seccomp) {
-                r = seccomp_read(exchange->fds[client], &seccomp, err);
+                r = seccomp_read(exchange->fds[client], request->seccomp_flags, &seccomp, err);
                 if (r < 0)
                         return r;
         }

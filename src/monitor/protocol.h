@@ -59,6 +59,7 @@ typedef struct MonitorStart {
         bool volatile_root; /* upper goes with the container's end: see OVERLAY_VOLATILE */
         bool bound;         /* it ends with the last daemon that is connected: a step of a build */
         bool has_netns, has_pidns, has_ipcns, has_userns, has_seccomp, has_images;
+        int64_t seccomp_flags; /* SECCOMP_FILTER_FLAG_*, or'd; an earlier monitor loads without */
         bool netns_later;
         bool open_stdin, stdin_once;
         MonitorLog log;
@@ -79,6 +80,7 @@ typedef struct MonitorRequest {
         char *exec;           /* exec id; NULL: the container's own process */
         json_object *process; /* exec: an OCI process document */
         bool has_client, has_seccomp;
+        int64_t seccomp_flags;                     /* as in MonitorStart */
         bool want_stdin, want_stdout, want_stderr; /* attach, exec */
         bool multiplex;    /* frames of eight bytes' header; else raw (terminal) */
         char *early;       /* base64 of bytes that the client sent behind its request */

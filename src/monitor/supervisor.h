@@ -143,8 +143,8 @@ void processes_reap(Supervisor *supervisor);
 void processes_settle(Supervisor *supervisor);
 void process_tell(Process *process, bool oom_killed);
 void processes_free(Supervisor *supervisor);
-/* From a memfd; the caller's to seccomp_done. */
-int seccomp_read(int fd, SeccompProgram *ret, Error *err);
+/* From a memfd, with SECCOMP_FILTER_FLAG_*; the caller's to seccomp_done. */
+int seccomp_read(int fd, int64_t flags, SeccompProgram *ret, Error *err);
 void seccomp_done(SeccompProgram *program);
 
 /* ---- execs.c: what later daemons learn of execs ---- */

@@ -28,6 +28,7 @@ typedef struct Host {
         int directory_fd, state_fd, run_fd;
         OciConfig config;
         MonitorStart start;
+        const SeccompProgram *seccomp; /* of the container and its execs; NULL: none */
         Loop *loop;
         pthread_t thread;
         Monitor *monitor;
@@ -210,6 +211,7 @@ static int host_tell(Host *host, bool netns_later, Error *err) {
                                .pidns_fd = -1,
                                .ipcns_fd = -1,
                                .userns_fd = -1,
+                               .seccomp = host->seccomp,
                                .images_fd = -1 };
         int r = monitor_spawn(process, &spawn, on_notice, host, &host->monitor, err);
 
@@ -283,9 +285,11 @@ static UNUSED int exec(Host *host, const char *id, const char *script, bool term
         if (ret_fd && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "socketpair");
         theirs = pair[1];
-        const MonitorExecution execution = {
-                .id = id, .process = &process, .request = &request, .client_fd = theirs
-        };
+        const MonitorExecution execution = { .id = id,
+                                             .process = &process,
+                                             .request = &request,
+                                             .client_fd = theirs,
+                                             .seccomp = host->seccomp };
         r = monitor_exec(host->monitor, &execution, NULL, err);
         strv_free(process.args);
         strv_free(process.env);

@@ -15,8 +15,6 @@
 #include "runtime/private.h"
 #include "runtime/seccomp.h"
 
-/* No container has this name: '@' is in no id. */
-
 #define CREATE_OPTIONS                                                                             \
         { "bundle", 'b', OPTION_TEXT, offsetof(Options, bundle),                                   \
           "directory of config.json (default: the current one)" },                                 \

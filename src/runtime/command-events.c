@@ -284,6 +284,7 @@ static void print_deaths(Watch *watch) {
 
 static int watch_loop(Watch *watch, int pidfd, int64_t interval, Error *err) {
         int64_t next = clock_monotonic() + interval;
+        int r;
 
         for (;;) {
                 struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
@@ -300,8 +301,9 @@ static int watch_loop(Watch *watch, int pidfd, int64_t interval, Error *err) {
                 if (clock_monotonic() < next)
                         continue;
                 next += interval;
-                if (print_report(watch->id, watch->cgroup, err) < 0)
-                        return -EIO;
+                r = print_report(watch->id, watch->cgroup, err);
+                if (r < 0) /* its group may have gone with it */
+                        return pidfd_wait_end(pidfd, 0) == 0 ? 0 : r;
         }
 }
 

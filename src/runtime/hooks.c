@@ -90,9 +90,8 @@ static int run_one(const OciHook *hook, const HookState *state, char *const *env
                    Error *err) {
         _cleanup_close_ int state_fd = -1, pidfd = -1,
                             output_fd = memfd_create("output", MFD_CLOEXEC);
-        int64_t timeout = hook->timeout ? *hook->timeout * NSEC_PER_SEC : -1;
         char output[512];
-        int status = 0, waited, r = open_state(state, &state_fd, err);
+        int status = 0, r = open_state(state, &state_fd, err);
         pid_t pid;
 
         if (r == 0)
@@ -101,17 +100,13 @@ static int run_one(const OciHook *hook, const HookState *state, char *const *env
                 r = pidfd_of_child(pid, &pidfd, err);
         if (r < 0)
                 return r;
-        waited = pidfd_wait_end(pidfd, timeout);
-        if (waited < 0)
-                (void)pidfd_signal(pidfd, SIGKILL, NULL);
-        r = pidfd_wait(pidfd, &status, err);
-        if (r < 0)
-                return r;
-        if (waited == -ETIMEDOUT)
+        r = hook->timeout ? pidfd_wait_or_kill(&pidfd, *hook->timeout * NSEC_PER_SEC, &status, err)
+                          : pidfd_wait(pidfd, &status, err);
+        if (r == -ETIMEDOUT)
                 return error_kind(err, ERROR_INTERNAL, "did not end within %lld s",
                                   (long long)*hook->timeout);
-        if (status == 0)
-                return 0;
+        if (r < 0 || status == 0)
+                return r;
         output_tail(output_fd, output, sizeof(output));
         if (WIFSIGNALED(status))
                 return error_kind(err, ERROR_INTERNAL, "error running hook: signal: %s, output: %s",

@@ -175,11 +175,12 @@ int main(int argc, char **argv) {
         const Command *command = NULL;
         Error err = {};
         char **words = argv;
-        int r = options_parse(global_options, argv + 1, &options, &words, &err);
+        int r;
 
         (void)argc;
         if (seccomp_compiler_is_meant(argv))
                 return seccomp_compiler_run();
+        r = options_parse(global_options, argv + 1, &options, &words, &err);
         /* A parent's that ignores it is inherited, and then no child's end can be learnt. */
         (void)signal(SIGCHLD, SIG_DFL);
         if (r == 0)

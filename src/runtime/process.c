@@ -396,6 +396,8 @@ static int load_filter(ProcessPlan *plan, Error *err) {
 
         if (!seccomp || seccomp->length == 0)
                 return 0;
+        if (seccomp->length / sizeof(struct sock_filter) > BPF_MAXINSNS)
+                return error_set(err, E2BIG, "the seccomp filter");
         flags = seccomp->flags | (seccomp->listener_path ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
         program.len = (unsigned short)(seccomp->length / sizeof(struct sock_filter));
         program.filter = seccomp->filter;

@@ -13,7 +13,7 @@
 #include "runtime/seccomp.h"
 
 #define CONFIG_MAX (16 << 20)
-#define SECCOMP_CACHE "@seccomp" /* below --root; no container's name */
+#define SECCOMP_CACHE "@seccomp" /* below --root; '@' is in no id */
 
 const char *const status_names[] = { "created", "running", "paused", "stopped" };
 

@@ -5,6 +5,8 @@
 
 /* SECCOMP_FILTER_FLAG_*, or'd. */
 int seccomp_flags_of(char *const *names, unsigned *ret, Error *err);
+/* Bytes of whole instructions, no fewer than one and no more than the kernel takes. */
+bool seccomp_program_fits(size_t length);
 /* In this process, where there are documents that libseccomp never comes to an end with. *ret is
  * the caller's. */
 int seccomp_compile_here(const OciSeccomp *document, SeccompProgram *ret, Error *err);

@@ -27,6 +27,7 @@
 #define COMPILE_SECONDS 2
 #define COMPILE_TIMEOUT (60 * NSEC_PER_SEC) /* for whoever gets next to none of a processor */
 #define MEMORY_MAX (512ull << 20)           /* 20 MB are enough for Docker's profile */
+#define FILES_MAX 8                         /* standard ones, and what is made on the way */
 #define DOCUMENT_MAX (32 << 20)             /* twice the longest config.json */
 #define ANSWER_MAX (1 << 20)                /* the kernel takes 32 KiB of instructions */
 
@@ -59,6 +60,11 @@ static int set_limits(Error *err) {
                 r = limit(RLIMIT_AS, MEMORY_MAX, MEMORY_MAX, err);
         if (r == 0)
                 r = limit(RLIMIT_CORE, 0, 0, err);
+        /* Files in memory are in no address space: no more than a few, and short. */
+        if (r == 0)
+                r = limit(RLIMIT_FSIZE, ANSWER_MAX, ANSWER_MAX, err);
+        if (r == 0)
+                r = limit(RLIMIT_NOFILE, FILES_MAX, FILES_MAX, err);
         return r;
 }
 
@@ -153,6 +159,11 @@ int seccomp_compiler_run(void) {
 
 /* ---- who asks ---- */
 
+/* What it says of itself is not to be had where libseccomp or json-c were given no memory. */
+static bool ran_out_of_memory(int status) {
+        return WIFSIGNALED(status) && (WTERMSIG(status) == SIGABRT || WTERMSIG(status) == SIGSEGV);
+}
+
 static int wait_compiler(pid_t pid, Error *err) {
         _cleanup_close_ int pidfd = -1;
         int status, r = pidfd_of_child(pid, &pidfd, err);
@@ -167,6 +178,11 @@ static int wait_compiler(pid_t pid, Error *err) {
                                   "seconds: have fewer rules with several conditions for one "
                                   "system call",
                                   COMPILE_SECONDS);
+        if (ran_out_of_memory(status))
+                return error_kind(err, ERROR_INVALID,
+                                  "linux.seccomp: the document took more than %llu MiB to compile: "
+                                  "have fewer rules",
+                                  MEMORY_MAX >> 20);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 return error_kind(err, ERROR_INTERNAL,
                                   "linux.seccomp: the compiler ended with status %#x",
@@ -193,6 +209,10 @@ static int read_answer(int fd, SeccompProgram *ret, Error *err) {
         memcpy(&answer, file.data, sizeof(answer));
         if (answer.r < 0)
                 return refuse(&answer, err);
+        if (!seccomp_program_fits(file.length - sizeof(answer)))
+                return error_kind(err, ERROR_INTERNAL,
+                                  "linux.seccomp: the compiler answered %zu bytes",
+                                  file.length - sizeof(answer));
         ret->length = file.length - sizeof(answer);
         ret->filter = alloc_copy(file.data + sizeof(answer), ret->length);
         return 0;

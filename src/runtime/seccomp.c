@@ -11,6 +11,11 @@
 #include "base/fd.h"
 #include "runtime/seccomp-private.h"
 
+bool seccomp_program_fits(size_t length) {
+        return length > 0 && length % sizeof(struct sock_filter) == 0 &&
+               length / sizeof(struct sock_filter) <= BPF_MAXINSNS;
+}
+
 void seccomp_program_done(SeccompProgram *program) {
         free(program->filter);
         free(program->listener_path);
@@ -30,7 +35,7 @@ typedef struct CacheHeader {
         uint32_t key, program; /* bytes of each, in this order after the header */
 } CacheHeader;
 
-#define CACHE_MAGIC "brigsc3"
+#define CACHE_MAGIC "brigsc4"
 
 static CacheHeader header_for(size_t key, size_t program) {
         const struct scmp_version *version = seccomp_version();
@@ -57,12 +62,18 @@ static void key_texts(Buf *key, char *const *list) {
         key_text(key, NULL);
 }
 
+/* One that may be missing. */
+static void key_maybe(Buf *key, const int64_t *number) {
+        key_number(key, number != NULL);
+        key_number(key, number ? *number : 0);
+}
+
 static void key_rule(Buf *key, const OciSyscall *rule) {
         const OciSeccompArg *args = rule->args.items;
 
         key_texts(key, rule->names);
         key_text(key, rule->action);
-        key_number(key, rule->errno_ret ? *rule->errno_ret : -1);
+        key_maybe(key, rule->errno_ret);
         key_number(key, (int64_t)rule->args.count);
         for (size_t i = 0; i < rule->args.count; i++) {
                 key_number(key, args[i].index);
@@ -78,7 +89,7 @@ static void make_key(const OciSeccomp *document, Buf *key) {
         const OciSyscall *rules = document->syscalls.items;
 
         key_text(key, document->default_action);
-        key_number(key, document->default_errno_ret ? *document->default_errno_ret : -1);
+        key_maybe(key, document->default_errno_ret);
         key_texts(key, document->architectures);
         for (size_t i = 0; i < document->syscalls.count; i++)
                 key_rule(key, &rules[i]);
@@ -106,7 +117,7 @@ static bool cache_read(int cache_fd, const char *name, const Buf *key, SeccompPr
         if (memcmp(&header, &want, sizeof(header)) != 0 ||
             length != sizeof(header) + key->length + header.program ||
             memcmp(file + sizeof(header), key->data, key->length) != 0 ||
-            header.program % sizeof(struct sock_filter) != 0)
+            !seccomp_program_fits(header.program))
                 return false;
         ret->length = header.program;
         ret->filter = alloc_copy(file + sizeof(header) + key->length, header.program);
@@ -133,16 +144,19 @@ static void cache_trim(int cache_fd) {
 }
 
 /* A cache that cannot be written costs the next start time, nothing else. */
-static void cache_write(int cache_fd, const char *name, const Buf *key,
-                        const SeccompProgram *program) {
-        CacheHeader header = header_for(key->length, program->length);
-        _cleanup_buf_ Buf file = {};
+static void cache_write(int cache_fd, const OciSeccomp *document, const SeccompProgram *program) {
+        _cleanup_buf_ Buf key = {}, file = {};
+        CacheHeader header;
+        char name[24];
 
-        if (sizeof(header) + key->length + program->length > PROGRAM_FILE_MAX)
+        make_key(document, &key);
+        name_of(&key, name);
+        header = header_for(key.length, program->length);
+        if (sizeof(header) + key.length + program->length > PROGRAM_FILE_MAX)
                 return;
         cache_trim(cache_fd);
         buf_add(&file, &header, sizeof(header));
-        buf_add(&file, key->data, key->length);
+        buf_add(&file, key.data, key.length);
         buf_add(&file, program->filter, program->length);
         (void)file_replace_at(cache_fd, name, file.data, file.length, 0600, false, NULL);
 }
@@ -173,39 +187,57 @@ static int check_notify(const OciSeccomp *document, bool *ret, Error *err) {
         return 0;
 }
 
-int seccomp_compile(const OciSeccomp *document, const char *compiler, int cache_fd,
-                    SeccompProgram *ret, Error *err) {
-        _cleanup_buf_ Buf key = {};
-        SeccompProgram program = {};
+/* What a program has beside its instructions. */
+static int read_frame(const OciSeccomp *document, SeccompProgram *ret, Error *err) {
         bool notifies = false;
-        char name[24];
-        int r;
+        int r = seccomp_flags_of(document->flags, &ret->flags, err);
 
-        if (!document) {
-                *ret = program;
-                return 0;
-        }
-        r = seccomp_flags_of(document->flags, &program.flags, err);
         if (r == 0)
                 r = check_notify(document, &notifies, err);
-        if (r < 0)
-                return r;
-        if (cache_fd >= 0) {
-                make_key(document, &key);
-                name_of(&key, name);
-        }
-        if (cache_fd < 0 || !cache_read(cache_fd, name, &key, &program)) {
-                r = seccomp_compile_apart(document, compiler, &program, err);
-                if (r < 0)
-                        return r;
-                if (cache_fd >= 0)
-                        cache_write(cache_fd, name, &key, &program);
-        }
-        if (notifies) {
-                program.listener_path = str_copy(document->listener_path);
-                program.listener_metadata =
+        if (r == 0 && notifies) {
+                ret->listener_path = str_copy(document->listener_path);
+                ret->listener_metadata =
                         document->listener_metadata ? str_copy(document->listener_metadata) : NULL;
         }
+        return r;
+}
+
+int seccomp_recall(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err) {
+        _cleanup_(seccomp_program_done) SeccompProgram program = {};
+        _cleanup_buf_ Buf key = {};
+        char name[24];
+        int r = read_frame(document, &program, err);
+
+        if (r < 0 || cache_fd < 0)
+                return r;
+        make_key(document, &key);
+        name_of(&key, name);
+        if (!cache_read(cache_fd, name, &key, &program))
+                return 0;
         *ret = program;
+        program = (SeccompProgram){};
+        return 1;
+}
+
+int seccomp_compile(const OciSeccomp *document, const char *compiler, int cache_fd,
+                    SeccompProgram *ret, Error *err) {
+        _cleanup_(seccomp_program_done) SeccompProgram program = {};
+        int r;
+
+        *ret = (SeccompProgram){};
+        if (!document)
+                return 0;
+        r = seccomp_recall(document, cache_fd, ret, err);
+        if (r != 0)
+                return MIN(r, 0);
+        r = read_frame(document, &program, err);
+        if (r == 0)
+                r = seccomp_compile_apart(document, compiler, &program, err);
+        if (r < 0)
+                return r;
+        if (cache_fd >= 0)
+                cache_write(cache_fd, document, &program);
+        *ret = program;
+        program = (SeccompProgram){};
         return 0;
 }

@@ -13,6 +13,9 @@
 int seccomp_compile(const OciSeccomp *document, const char *compiler, int cache_fd,
                     SeccompProgram *ret, Error *err);
 #define SECCOMP_SELF "/proc/self/exe" /* the compiler that the calling program is itself */
+/* Of what seccomp_compile does, what takes no compiler: 1, found in the cache; 0, it is not there.
+ */
+int seccomp_recall(const OciSeccomp *document, int cache_fd, SeccompProgram *ret, Error *err);
 /* The first thing of a compiler's main: whether it was started by seccomp_compile, and then what it
  * does: it confines itself, compiles, and returns the process's exit status. */
 bool seccomp_compiler_is_meant(char *const *argv);

@@ -326,15 +326,22 @@ static int check_mounts(const OciLinux *linux_, const JsonArray *mounts, Error *
         return 0;
 }
 
-/* runtime-spec config.md "POSIX-platform Hooks": a timeout MUST be greater than zero. */
-static int check_timeouts(const JsonArray *hooks, const char *kind, Error *err) {
+/* runtime-spec config.md "POSIX-platform Hooks": a path MUST be absolute (some run in the
+ * container's root, where a relative one would be the image's file), a timeout greater than zero.
+ */
+static int check_list(const JsonArray *hooks, const char *kind, Error *err) {
         const OciHook *list = hooks->items;
 
-        for (size_t i = 0; i < hooks->count; i++)
+        for (size_t i = 0; i < hooks->count; i++) {
+                if (str_empty(list[i].path) || list[i].path[0] != '/')
+                        return error_kind(err, ERROR_INVALID,
+                                          "hooks.%s #%zu: path '%s' is not absolute", kind, i,
+                                          list[i].path ?: "");
                 if (list[i].timeout && (*list[i].timeout < 1 || *list[i].timeout > INT32_MAX))
                         return error_kind(err, ERROR_INVALID,
                                           "hooks.%s #%zu: timeout %lld: have 1 to %d seconds", kind,
                                           i, (long long)*list[i].timeout, INT32_MAX);
+        }
         return 0;
 }
 
@@ -351,7 +358,7 @@ static int check_hooks(const OciHooks *hooks, Error *err) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < ELEMENTS(all); i++)
-                r = check_timeouts(all[i].hooks, all[i].kind, err);
+                r = check_list(all[i].hooks, all[i].kind, err);
         return r;
 }
 
