@@ -134,7 +134,7 @@ int container_reconnect(Container *container, const char *network_id, bool anew,
         place->joined = false;
         int r = join_again(container, place, err);
         /* Without an endpoint it is connected at the next start. */
-        int saved = container_save(container, false, r < 0 ? NULL : err);
+        int saved = container_save(container, container_is_kept(container), r < 0 ? NULL : err);
         return r < 0 ? r : saved;
 }
 
@@ -181,7 +181,7 @@ int engine_network_connect(Engine *engine, const char *ref, const char *containe
                 take_back(container);
                 return r;
         }
-        r = container_save(container, false, err);
+        r = container_save(container, container_is_kept(container), err);
         container_publish(container);
         return r;
 }
@@ -222,7 +222,7 @@ int engine_network_disconnect(Engine *engine, const char *ref, const char *conta
         }
         if (r == 0)
                 r = failpoint("disconnect.record", err);
-        int saved = container_save(container, false, r < 0 ? NULL : err);
+        int saved = container_save(container, container_is_kept(container), r < 0 ? NULL : err);
         container_publish(container);
         return r < 0 ? r : saved;
 }

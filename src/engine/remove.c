@@ -80,12 +80,31 @@ static Container **removals_take(Removals *removals, size_t *ret_count) {
         return batch;
 }
 
+/* Their rows say so on the disk before the first file goes: after a power cut no container that
+ * somebody kept is back without its files. One sync takes along all that was written before. */
+static void sync_rows(Container *const *batch, size_t count) {
+        const Container *kept = NULL;
+        Error error = { 0 };
+
+        for (size_t i = 0; i < count; i++)
+                if (container_is_kept(batch[i]))
+                        kept = batch[i];
+        if (!kept)
+                return;
+        _cleanup_free_ char *name = container_removed_name(kept);
+        const DbRecord record = { .id = kept->id, .name = name };
+        /* Without room for it the files go all the same: that makes room. */
+        if (db_update(kept->engine->db, DB_CONTAINERS, &record, true, &error) < 0)
+                log_warn("sync the removal of container %s: %s", kept->id, error.message);
+}
+
 static void removals_run(void *data) {
         Removals *removals = data;
         Container **batch;
         size_t count;
 
         while ((batch = removals_take(removals, &count))) {
+                sync_rows(batch, count);
                 for (size_t i = 0; i < count; i++) {
                         Error error = { 0 };
                         if (removal_finish(batch[i], &error) < 0)
@@ -208,7 +227,7 @@ static int rename_everywhere(Container *container, const char *name, Error *err)
         registry_set_name(container, name);
         int r = failpoint("rename.record", err);
         if (r == 0)
-                r = container_save(container, false, err);
+                r = container_save(container, container_is_kept(container), err);
         if (r < 0) {
                 registry_set_name(container, old);
                 return r;

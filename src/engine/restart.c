@@ -108,7 +108,7 @@ int restart_cancel(Container *container, Error *err) {
         container->state.status = CONTAINER_EXITED;
         container->state.stopped_by_user = true;
         restart_forget(container);
-        int r = container_save(container, false, err);
+        int r = container_save(container, container_is_kept(container), err);
         container_publish(container);
         waits_fire(container, WAIT_EVENT_EXIT);
         return r;

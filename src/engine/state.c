@@ -164,10 +164,14 @@ int container_save(Container *container, bool durable, Error *err) {
         return db_update(container->engine->db, DB_CONTAINERS, &record, durable, err);
 }
 
+/* No user can give such a name, so the old one is free for the next container. */
+char *container_removed_name(const Container *container) {
+        return str_format("-%s", container->id);
+}
+
 int container_save_removing(Container *container, Error *err) {
         _cleanup_free_ char *state = state_text(container);
-        /* No user can give such a name, so the old one is free for the next container. */
-        _cleanup_free_ char *name = str_format("-%s", container->id);
+        _cleanup_free_ char *name = container_removed_name(container);
         const DbRecord record = { .id = container->id, .name = name, .state = state };
 
         return db_update(container->engine->db, DB_CONTAINERS, &record, false, err);

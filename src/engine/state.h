@@ -11,6 +11,8 @@ int container_save(Container *container, bool durable, Error *err);
 int container_save_new(Container *container, Error *err);
 /* lock held: the record says that it is going, and its name is free. */
 int container_save_removing(Container *container, Error *err);
+/* The name that its row has from then on; the caller's. */
+char *container_removed_name(const Container *container);
 /* Whether what is written of it is synced: what --rm made needs no more than a killed daemon
  * leaves, as it does not outlive a power cut anyway. */
 bool container_is_kept(const Container *container);

@@ -8,6 +8,7 @@
 #include "engine/cgroup.h"
 #include "engine/checkpoint.h"
 #include "engine/container-health.h"
+#include "engine/container-limits.h"
 #include "engine/events.h"
 #include "engine/lifecycle.h"
 #include "engine/registry.h"
@@ -75,6 +76,14 @@ int64_t container_stop_timeout(const Container *container) {
         return seconds ? *seconds : 10;
 }
 
+/* Whether the next boot would start it if this were not noted; others' stops need no sync. */
+static bool comes_back(const Container *container) {
+        const HostConfig host = container_host(container);
+        const char *policy = host.restart_policy.name;
+
+        return !str_empty(policy) && !str_equal(policy, "no");
+}
+
 /* lock held. final: it is to stay down, whatever its restart policy says. */
 static int container_kill(Container *container, int signal, bool final, Error *err) {
         bool was_paused = container->state.status == CONTAINER_PAUSED;
@@ -86,7 +95,7 @@ static int container_kill(Container *container, int signal, bool final, Error *e
                 return r;
         if (final) {
                 container->state.stopped_by_user = true;
-                r = container_save(container, false, err);
+                r = container_save(container, comes_back(container), err);
                 if (r < 0)
                         return r;
         }
