@@ -458,7 +458,7 @@ static int start_failed(StartJob *job, int r, Error *err) {
         if (state->status == CONTAINER_RESTARTING)
                 state->status = CONTAINER_EXITED;
         attach_drop_pending(container);
-        if (container->spec.host.auto_remove && !container->kept) {
+        if (container->spec.host.auto_remove && container->restarts == 0) {
                 if (container_remove_locked(container, true, &kept) == 0)
                         return r;
                 log_error("remove container %s: %s", container->id, kept.message);
