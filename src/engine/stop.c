@@ -81,7 +81,8 @@ int container_stop_signal(const Container *container) {
 
 int64_t container_stop_timeout(const Container *container) {
         const int64_t *seconds = container->spec.config.stop_timeout;
-        return seconds ? *seconds : 10;
+
+        return seconds ? MIN(*seconds, INT32_MAX) : 10;
 }
 
 /* Whether the next boot would start it if this were not noted; others' stops need no sync. */

@@ -30,8 +30,8 @@ int container_unpause_for_commit(Engine *engine, const char *ref, Error *err);
 /* SIGKILL, and waits. No lock held. */
 int container_end(Container *container, Error *err);
 
-/* stop.c: lock held, it runs. What it is to be stopped with: the signal, and seconds, below 0: as
- * long as it takes. */
+/* stop.c: lock held, it runs. What it is to be stopped with: the signal, and seconds (at most
+ * INT32_MAX), below 0: as long as it takes. */
 int container_stop_signal(const Container *container);
 int64_t container_stop_timeout(const Container *container);
 /* The signal and its event; the restart policy goes on. */
