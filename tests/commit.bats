@@ -103,3 +103,58 @@ teardown() {
   run brig export -o /nowhere/x.tar box-e
   [ "$status" -eq 1 ]
 }
+
+# What a removal takes while it is read is not there for the reader: without a look at its end it would read a part as the whole.
+gone() { [[ ! -e $1 ]]; }
+
+@test "a commit beside which its container is removed is an error, and makes no image" {
+  brig run --name box-h busybox sh -c 'for name in a m z; do echo $name >/$name; done'
+  upper=$(echo "$root/data/containers/$(brig inspect -f '{{.Id}}' box-h)"/upper)
+  [ -e "$upper/z" ]
+  images=$(brig images -aq | sort)
+  # Who opens a file of which another has a lease waits for it.
+  mkfifo "$BATS_TEST_TMPDIR/go"
+  python3 -c 'import fcntl, os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
+fd = os.open(sys.argv[1] + "/m", os.O_RDONLY)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+for word in "held", "wanted":
+    open(sys.argv[2] + "/" + word, "w").close()
+    if word == "held": signal.sigwait({signal.SIGIO})
+open(sys.argv[2] + "/go").read()
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)' "$upper" "$BATS_TEST_TMPDIR" 3>&- &
+  holder=$!
+  wait_until test -e "$BATS_TEST_TMPDIR/held"
+  brig commit box-h half >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+  committing=$!
+  wait_until test -e "$BATS_TEST_TMPDIR/wanted"
+  brig rm -f box-h
+  wait_until gone "$upper/z"
+  echo >"$BATS_TEST_TMPDIR/go"
+  status=0
+  wait "$committing" || status=$?
+  wait "$holder"
+  cat "$BATS_TEST_TMPDIR/said"
+  [ "$status" -eq 1 ]
+  grep -q 'You cannot commit container .* which is being removed' "$BATS_TEST_TMPDIR/said"
+  no brig image inspect half
+  [ "$(brig images -aq | sort)" = "$images" ]
+}
+
+@test "an export beside which its container is removed is an error, not a part of it" {
+  brig run --name box-x busybox sh -c 'mkdir /zz; for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=/zz/$i bs=1M count=1; done 2>/dev/null'
+  directory=$root/data/containers/$(brig inspect -f '{{.Id}}' box-x)
+  mkfifo "$BATS_TEST_TMPDIR/archive"
+  curl -s --unix-socket "$root/brig.sock" -o "$BATS_TEST_TMPDIR/archive" http://d/containers/box-x/export 3>&- &
+  exporting=$!
+  exec {archive}<"$BATS_TEST_TMPDIR/archive"
+  head -c 1000 <&"$archive" >/dev/null # the rest does not fit between them
+  brig rm -f box-x
+  wait_until gone "$directory"
+  cat <&"$archive" >"$BATS_TEST_TMPDIR/rest"
+  exec {archive}<&-
+  status=0
+  wait "$exporting" || status=$?
+  [ "$(stat -c %s "$BATS_TEST_TMPDIR/rest")" -lt 8000000 ]
+  [ "$status" -eq 18 ] # a part
+}

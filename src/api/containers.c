@@ -225,7 +225,7 @@ int on_container_start(ApiRequest *request, Error *err) {
 }
 
 typedef int (*StopCall)(Engine *engine, const char *ref, const char *signal,
-                        const int64_t *timeout_s, Error *err);
+                        const int64_t *timeout_s, int cancel_fd, Error *err);
 
 static int stop_by(ApiRequest *request, StopCall call, Error *err) {
         int64_t timeout = 0;
@@ -234,7 +234,8 @@ static int stop_by(ApiRequest *request, StopCall call, Error *err) {
         if (r < 0)
                 return r;
         r = call(request->engine, api_name(request), api_query(request, "signal"),
-                 str_empty(api_query(request, "t")) ? NULL : &timeout, err);
+                 str_empty(api_query(request, "t")) ? NULL : &timeout,
+                 http_request_socket(request->exchange), err);
         return api_answer_done(request, r);
 }
 

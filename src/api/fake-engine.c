@@ -70,12 +70,14 @@ static int noted_stop(const char *what, const char *ref, const char *signal, con
 }
 
 int engine_container_stop(Engine *engine, const char *ref, const char *signal,
-                          const int64_t *timeout_s, Error *err) {
+                          const int64_t *timeout_s, int cancel_fd, Error *err) {
+        (void)cancel_fd;
         return noted_stop("stop", ref, signal, timeout_s, err);
 }
 
 int engine_container_restart(Engine *engine, const char *ref, const char *signal,
-                             const int64_t *timeout_s, Error *err) {
+                             const int64_t *timeout_s, int cancel_fd, Error *err) {
+        (void)cancel_fd;
         return noted_stop("restart", ref, signal, timeout_s, err);
 }
 

@@ -298,5 +298,7 @@ int engine_container_export(Engine *engine, const char *ref, int fd, Error *err)
                 r = rootfs_open(container, &root_fd, err);
         if (r == 0)
                 r = pack_directory(root_fd, fd, &options, NULL, NULL, err);
+        if (r == 0) /* a removal may have taken files that were not read yet */
+                r = container_check_exists(container, "export", err);
         return r < 0 && container ? error_prefix(err, "%s", container->id) : r;
 }

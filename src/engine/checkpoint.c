@@ -68,26 +68,94 @@ static int check_owner(int fd, const char *path, Error *err) {
         return 0;
 }
 
-/* The directory that holds a container's checkpoints; make: also where it is missing. */
-static int open_holder(const Container *container, const char *directory, bool make, int *ret_fd,
-                       Error *err) {
-        _cleanup_free_ char *own = str_format("%s/checkpoints", container->id);
-        _cleanup_close_ int fd = -1;
-        int r;
+/* 1: there is a checkpoint, 0: there is none, negative: that cannot be told. */
+static int look_at_images(int holder_fd, const char *name, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/" RUNTIME_CHECKPOINT_FILE, name);
 
+        if (faccessat(holder_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 1;
+        return errno == ENOENT ? 0
+                               : error_set(err, errno, "look for '" RUNTIME_CHECKPOINT_FILE "'");
+}
+
+/* A look at a directory that a client named. */
+typedef struct Look {
+        char *path;
+        bool make; /* it, where it is missing */
+        int fd;    /* out */
+        int r;
+        Error error;
+} Look;
+
+static void look_free(void *data) {
+        Look *look = data;
+
+        close_fd(&look->fd);
+        free(look->path);
+        free(look);
+}
+
+static void look_for_holder(void *data) {
+        Look *look = data;
+
+        look->r = dir_open_at(AT_FDCWD, look->path, look->make ? 0700 : 0, &look->fd, &look->error);
+        if (look->r == 0)
+                look->r = check_owner(look->fd, look->path, &look->error);
+}
+
+static void look_for_images(void *data) {
+        Look *look = data;
+
+        look->r = dir_open_at(AT_FDCWD, look->path, 0, &look->fd, &look->error);
+        if (look->r == 0)
+                look->r = look_at_images(look->fd, ".", &look->error);
+}
+
+/* Its server may never answer: no lock held. ret_fd: the directory, the caller's; NULL: nobody
+ * wants it. */
+static int look_elsewhere(void (*run)(void *look), const char *path, bool make, int *ret_fd,
+                          Error *err) {
+        Look *look = NEW(Look);
+
+        *look = (Look){ .path = str_copy(path), .make = make, .fd = -1 };
+        int r = bounded_run(run, look, look_free, LOOK_TIMEOUT);
+        if (r == -ETIMEDOUT) /* look is the call's from now on */
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "open directory '%s': no answer in %d seconds: look whether its "
+                                  "server is there",
+                                  path, (int)(LOOK_TIMEOUT / NSEC_PER_SEC));
+        if (r < 0)
+                (void)error_set(err, -r, "have a thread look into '%s'", path);
+        else if ((r = look->r) < 0 && err)
+                *err = look->error;
+        if (r >= 0 && ret_fd)
+                *ret_fd = TAKE_FD(look->fd);
+        look_free(look);
+        return r;
+}
+
+/* The directory that the client named; make: also where it is missing. None: nothing is done. */
+static int open_named(const char *directory, bool make, int *ret_fd, Error *err) {
         if (str_empty(directory))
-                return dir_open_at(container->engine->containers_fd, own, make ? 0700 : 0, ret_fd,
-                                   err);
+                return 0;
         if (directory[0] != '/')
                 return error_kind(err, ERROR_INVALID,
                                   "the directory of checkpoints '%s' must be an absolute path",
                                   directory);
-        r = dir_open_at(AT_FDCWD, directory, make ? 0700 : 0, &fd, err);
-        if (r == 0)
-                r = check_owner(fd, directory, err);
-        if (r == 0)
-                *ret_fd = TAKE_FD(fd);
-        return r;
+        return look_elsewhere(look_for_holder, directory, make, ret_fd, err);
+}
+
+static int open_own(const Container *container, bool make, int *ret_fd, Error *err) {
+        _cleanup_free_ char *path = str_format("%s/checkpoints", container->id);
+
+        return dir_open_at(container->engine->containers_fd, path, make ? 0700 : 0, ret_fd, err);
+}
+
+/* The directory that holds a container's checkpoints: what open_named has opened, or else the
+ * container's own. */
+static int open_holder(const Container *container, const char *directory, bool make, int *holder_fd,
+                       Error *err) {
+        return str_empty(directory) ? open_own(container, make, holder_fd, err) : 0;
 }
 
 static int open_images(int holder_fd, const char *name, int *ret_fd, Error *err) {
@@ -113,17 +181,22 @@ static int missing(const Container *container, const char *name, Error *err) {
                           name, container->name);
 }
 
-int checkpoint_open(const Container *container, const CheckpointPlace *place, int *ret_fd,
-                    Error *err) {
-        _cleanup_close_ int holder_fd = -1;
+int checkpoint_open_holder(const Container *container, const CheckpointPlace *place, int *ret_fd,
+                           Error *err) {
         int r = check_name(place->name, err);
 
-        if (r < 0)
-                return r;
-        r = open_holder(container, place->directory, false, &holder_fd, err);
-        if (r == -ENOENT || (r == 0 && !is_whole(holder_fd, place->name)))
+        if (r == 0)
+                r = open_named(place->directory, false, ret_fd, err);
+        return r == -ENOENT ? missing(container, place->name, err) : r;
+}
+
+int checkpoint_open(const Container *container, const CheckpointPlace *place, int *holder_fd,
+                    int *ret_fd, Error *err) {
+        int r = open_holder(container, place->directory, false, holder_fd, err);
+
+        if (r == -ENOENT || (r == 0 && !is_whole(*holder_fd, place->name)))
                 return missing(container, place->name, err);
-        return r < 0 ? r : open_images(holder_fd, place->name, ret_fd, err);
+        return r < 0 ? r : open_images(*holder_fd, place->name, ret_fd, err);
 }
 
 /* What makes it a checkpoint goes first, so that no half of one looks whole. */
@@ -382,21 +455,27 @@ static int dump_or_undo(Container *container, const CheckpointCreate *create, in
         return error_prefix(err, "Cannot checkpoint container %s", container->name);
 }
 
-/* *ret_wait: for the end; NULL where it runs on. */
-static int create_locked(Container *container, const CheckpointCreate *create,
+/* No directory is made for what is refused. */
+static int check_dumpable_unlocked(Container *container, bool exits, Error *err) {
+        CONTAINER_LOCKED(container);
+
+        return check_dumpable(container, exits, err);
+}
+
+/* *holder_fd: as of open_holder; *ret_wait: for the end; NULL where it runs on. */
+static int create_locked(Container *container, const CheckpointCreate *create, int *holder_fd,
                          EngineWait **ret_wait, Error *err) {
         CONTAINER_LOCKED(container);
         _cleanup_(wait_freep) EngineWait *wait = NULL;
-        _cleanup_close_ int holder_fd = -1;
         int r = check_dumpable(container, create->exit, err);
 
         if (r == 0)
-                r = open_holder(container, create->directory, true, &holder_fd, err);
+                r = open_holder(container, create->directory, true, holder_fd, err);
         if (r < 0)
                 return r;
         if (create->exit)
                 wait = wait_register(container, WAIT_NEXT_EXIT);
-        r = dump_or_undo(container, create, holder_fd, err);
+        r = dump_or_undo(container, create, *holder_fd, err);
         if (r == 0)
                 *ret_wait = TAKE_PTR(wait);
         return r;
@@ -406,12 +485,17 @@ int engine_checkpoint_create(Engine *engine, const char *ref, const CheckpointCr
                              Error *err) {
         _cleanup_(wait_freep) EngineWait *wait = NULL;
         _cleanup_container_ Container *container = NULL;
+        _cleanup_close_ int holder_fd = -1;
         int r = container_lookup(engine, ref, &container, err);
 
         if (r == 0)
                 r = check_name(create->id, err);
+        if (r == 0 && !str_empty(create->directory))
+                r = check_dumpable_unlocked(container, create->exit, err);
         if (r == 0)
-                r = create_locked(container, create, &wait, err);
+                r = open_named(create->directory, true, &holder_fd, err);
+        if (r == 0)
+                r = create_locked(container, create, &holder_fd, &wait, err);
         /* So that who starts it next does not find it running. */
         if (r == 0 && wait)
                 r = wait_poll(wait, END_TIMEOUT, -1);
@@ -467,6 +551,8 @@ int engine_checkpoint_list(Engine *engine, const char *ref, const char *director
         int r = container_lookup(engine, ref, &container, err);
 
         if (r == 0)
+                r = open_named(directory, false, &holder_fd, err);
+        if (r == 0)
                 r = open_holder(container, directory, false, &holder_fd, err);
         if (r == 0)
                 r = list_names(holder_fd, &names, err);
@@ -490,7 +576,7 @@ int engine_checkpoint_remove(Engine *engine, const char *ref, const CheckpointPl
         int r = container_lookup(engine, ref, &container, err);
 
         if (r == 0)
-                r = check_name(place->name, err);
+                r = checkpoint_open_holder(container, place, &holder_fd, err);
         if (r < 0)
                 return r;
         CONTAINER_LOCKED(container);
@@ -512,7 +598,7 @@ void checkpoints_sweep(const Container *container) {
         _cleanup_close_ int holder_fd = -1;
         _cleanup_strv_ char **names = NULL;
         Error error = { 0 };
-        int r = open_holder(container, "", false, &holder_fd, &error);
+        int r = open_own(container, false, &holder_fd, &error);
 
         if (r == -ENOENT)
                 return;
@@ -552,53 +638,6 @@ static int64_t at_most(int64_t nsec, int64_t until) {
         return MAX(MIN(nsec, until - clock_monotonic()), 0);
 }
 
-/* 1: there is a checkpoint, 0: there is none, negative: that cannot be told. */
-static int look_at_images(int holder_fd, const char *name, Error *err) {
-        if (is_whole(holder_fd, name))
-                return 1;
-        return errno == ENOENT ? 0
-                               : error_set(err, errno, "look for '" RUNTIME_CHECKPOINT_FILE "'");
-}
-
-/* A look at a directory that a client named. */
-typedef struct Look {
-        char *path;
-        int r;
-        Error error;
-} Look;
-
-static void look_free(void *data) {
-        Look *look = data;
-
-        free(look->path);
-        free(look);
-}
-
-static void look_run(void *data) {
-        Look *look = data;
-        _cleanup_close_ int fd = -1;
-
-        look->r = dir_open_at(AT_FDCWD, look->path, 0, &fd, &look->error);
-        if (look->r == 0)
-                look->r = look_at_images(fd, ".", &look->error);
-}
-
-/* Its server may never answer. */
-static int look_elsewhere(const char *path, Error *err) {
-        Look *look = NEW(Look);
-
-        *look = (Look){ .path = str_copy(path) };
-        int r = bounded_run(look_run, look, look_free, LOOK_TIMEOUT);
-        if (r == -ETIMEDOUT) /* look is the call's from now on */
-                return error_set(err, ETIMEDOUT, "open directory '%s'", path);
-        if (r < 0)
-                (void)error_set(err, -r, "have a thread look into '%s'", path);
-        else if ((r = look->r) < 0)
-                *err = look->error;
-        look_free(look);
-        return r;
-}
-
 /* In the container's own directory what is not there is none. One that a client named may be on a
  * disk that is away, or was taken to where the container goes on: unfinished is only what is there,
  * and can be looked into. */
@@ -608,7 +647,7 @@ bool checkpoint_may_have_ended(const Container *container) {
 
         if (!container->state.checkpointing || !images)
                 return container->state.checkpointing;
-        int r = images[0] == '/' ? look_elsewhere(images, &error)
+        int r = images[0] == '/' ? look_elsewhere(look_for_images, images, false, NULL, &error)
                                  : look_at_images(container->engine->containers_fd, images, &error);
         if (r < 0)
                 log_warn("whether the checkpoint '%s' of container %s is whole cannot be told, and "

@@ -22,6 +22,11 @@ bool checkpoint_may_have_ended(const Container *container);
  * for it, up to 12 s while somebody traces the container's first process, else up to 2 s, and not
  * beyond until (clock_monotonic); at once false where none was begun. */
 bool checkpoint_await_end(const Container *container, int64_t until);
-/* The directory of a checkpoint's images, the caller's. */
-int checkpoint_open(const Container *container, const CheckpointPlace *place, int *ret_fd,
-                    Error *err);
+/* No lock held, for its server may never answer, which is an error after seconds: the directory
+ * that the client named, the caller's; the place is the container's own: nothing is done. */
+int checkpoint_open_holder(const Container *container, const CheckpointPlace *place, int *ret_fd,
+                           Error *err);
+/* Then, lock held: the directory of a checkpoint's images, the caller's. *holder_fd: what that has
+ * opened; of the container's own it is opened here. */
+int checkpoint_open(const Container *container, const CheckpointPlace *place, int *holder_fd,
+                    int *ret_fd, Error *err);

@@ -159,6 +159,8 @@ static int add_layer(Commit *commit, Error *err) {
         id_new(id);
         (void)snprintf(commit->holder, sizeof(commit->holder), "commit-%.64s", id);
         r = image_layer_copy(commit->engine->images, upper_fd, &add, diff, chain, &size, err);
+        if (r == 0) /* a removal may have taken files that were not read yet */
+                r = container_check_exists(commit->container, "commit", err);
         if (r < 0)
                 return r;
         commit->chains = strv_copy(commit->image.chain_ids);

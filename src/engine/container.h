@@ -139,7 +139,7 @@ typedef struct Container {
         LoopSource *restart_timer; /* the loop thread's alone */
         int restart_delay_ms;      /* of the next restart by policy */
         int64_t begun;             /* clock_boot: this run; 0: before this daemon */
-        bool kept;                 /* being restarted: --rm does not remove it now */
+        unsigned restarts;         /* that wait for its end: --rm does not remove it now */
 
         /* Guarded by state_lock (short): for waits and for readers that must not wait for `lock`.
          */

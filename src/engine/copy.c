@@ -78,30 +78,34 @@ EngineCopy *engine_copy_free(EngineCopy *copy) {
         return NULL;
 }
 
-/* One whose program has not ended yet: a descriptor of that, which is the caller's; else -1. why:
+/* 1: there is one whose program has not ended yet, and *ret is a descriptor of that, the caller's.
+ * 0: there is none. Without a descriptor left to wait with, an error, for the layer is held. why:
  * says to all of them that they are ended; without it those that share the layer do not count. */
-static int find_holder(Container *container, const char *why) {
-        int fd = -1;
+static int find_holder(Container *container, const char *why, int *ret, Error *err) {
+        int r = 0;
 
         lock_take(&container->state_lock, LOCK_STATE);
-        for (EngineCopy *copy = container->copies; copy && fd < 0; copy = copy->next) {
+        for (EngineCopy *copy = container->copies; copy && r == 0; copy = copy->next) {
                 struct pollfd ended = { .fd = image_copy_process(copy->copy), .events = POLLIN };
 
                 if (why)
                         copy->ended = why;
-                if ((why || !copy->shares) && poll(&ended, 1, 0) == 0)
-                        fd = fcntl(ended.fd, F_DUPFD_CLOEXEC, 3);
+                if ((!why && copy->shares) || poll(&ended, 1, 0) > 0)
+                        continue;
+                *ret = fcntl(ended.fd, F_DUPFD_CLOEXEC, 3);
+                r = *ret < 0 ? error_set(err, errno, "wait for a copy of container %s",
+                                         container->id)
+                             : 1;
         }
         lock_drop(&container->state_lock, LOCK_STATE);
-        return fd;
+        return r;
 }
 
 int container_copies_end(Container *container, const char *why, Error *err) {
-        int fd;
+        int fd, r;
 
-        while ((fd = find_holder(container, why)) >= 0) {
+        while ((r = find_holder(container, why, &fd, err)) > 0) {
                 _cleanup_close_ UNUSED int holder = fd;
-                int r;
 
                 (void)pidfd_signal(fd, SIGKILL, NULL); /* or it ends by itself */
                 r = pidfd_wait_end(fd, KILL_TIMEOUT);
@@ -109,7 +113,7 @@ int container_copies_end(Container *container, const char *why, Error *err) {
                         return error_set(err, r, "wait for a copy of container %s to end",
                                          container->id);
         }
-        return 0;
+        return r;
 }
 
 /* ---- waiting ---- */
@@ -193,15 +197,16 @@ static int begin_stopped(Begin *begin, Error *err) {
         Container *container = begin->copy->container;
         bool writes = begin->request->action == COPY_IN;
         _cleanup_(container_root_done) ContainerRoot root = { .fd = -1 };
-        int r = 0;
+        int r = writes ? find_holder(container, NULL, &begin->holder, err) : 0;
 
-        if (writes && (begin->holder = find_holder(container, NULL)) >= 0)
-                return 0;
+        if (r != 0)
+                return MIN(r, 0);
         r = container_root_build(container, writes, &root, err);
         if (r == 0 && root.incomplete) {
                 container_root_done(&root);
-                if ((begin->holder = find_holder(container, NULL)) >= 0)
-                        return 0;
+                r = find_holder(container, NULL, &begin->holder, err);
+                if (r != 0)
+                        return MIN(r, 0);
                 r = make_places(container, begin->cancel_fd, err);
                 if (r == 0)
                         r = container_root_build(container, false, &root, err);

@@ -78,10 +78,12 @@ typedef struct CheckpointPlace {
 /* checkpoint: it goes on from there; NULL: its program is run. */
 int engine_container_start(Engine *engine, const char *ref, const CheckpointPlace *checkpoint,
                            Error *err);
+/* Without a bound (timeout_s below 0, or the container's own that is) -ECANCELED once cancel_fd's
+ * peer left: the container has its signal; the last of several restarts waits on, and starts it. */
 int engine_container_stop(Engine *engine, const char *ref, const char *signal,
-                          const int64_t *timeout_s, Error *err);
+                          const int64_t *timeout_s, int cancel_fd, Error *err);
 int engine_container_restart(Engine *engine, const char *ref, const char *signal,
-                             const int64_t *timeout_s, Error *err);
+                             const int64_t *timeout_s, int cancel_fd, Error *err);
 int engine_container_kill(Engine *engine, const char *ref, const char *signal, Error *err);
 int engine_container_remove(Engine *engine, const char *ref, bool force, bool volumes, Error *err);
 int engine_container_pause(Engine *engine, const char *ref, Error *err);

@@ -97,7 +97,7 @@ void exit_handle_locked(Container *container, const ExitRecord *record) {
         bool again = restart_wanted(container);
         if (again)
                 container->state.status = CONTAINER_RESTARTING;
-        bool remove = !again && container->spec.host.auto_remove && !container->kept;
+        bool remove = !again && container->spec.host.auto_remove && container->restarts == 0;
         event_die(container);
         mounts_event(container, false);
         mounts_end(container);

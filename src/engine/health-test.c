@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/test.h"
+#include "engine/stop.h"
 
 #define SECOND NSEC_PER_SEC
 
@@ -30,6 +31,20 @@ TEST(defaults) {
         ASSERT_INT(policy.start_period, 0);
         ASSERT_INT(policy.start_interval, 5 * SECOND);
         ASSERT_INT(policy.retries, 3);
+}
+
+/* Who is unhealthy is killed when its time to stop is over, in ns: unhealthy.c. */
+TEST(no_time_to_stop_is_too_long_to_count) {
+        static const struct {
+                int64_t asked, wanted;
+        } cases[] = { { -1, -1 }, { 0, 0 }, { 60, 60 }, { INT64_MAX, INT32_MAX } };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                int64_t seconds = cases[i].asked;
+                const Container container = { .spec.config.stop_timeout = &seconds };
+
+                ASSERT_INT(container_stop_timeout(&container), cases[i].wanted);
+        }
 }
 
 /* An image is not checked as a request is. */

@@ -262,6 +262,8 @@ TEST(tails) {
         ASSERT_READ(&four, "3 4 5 6");
         READER(more, 100);
         ASSERT_READ(&more, "1 2 3 4 5 6");
+        READER(most, INT64_MAX);
+        ASSERT_READ(&most, "1 2 3 4 5 6");
 }
 
 TEST(what_is_written_later) {

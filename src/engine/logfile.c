@@ -255,7 +255,8 @@ static bool count_back(const LogPart *part, int64_t *wanted, int64_t *ret_offset
 }
 
 static int seek_tail(LogReader *reader, int64_t tail, Error *err) {
-        int64_t wanted = tail + 1; /* the newline before the first record that is wanted */
+        /* The newline before the first record that is wanted. */
+        int64_t wanted = MIN(tail, INT64_MAX - 1) + 1;
 
         for (size_t i = reader->count; i-- > 0;) {
                 int r = open_part(reader, &reader->parts[i], err);

@@ -458,7 +458,7 @@ static int start_failed(StartJob *job, int r, Error *err) {
         if (state->status == CONTAINER_RESTARTING)
                 state->status = CONTAINER_EXITED;
         attach_drop_pending(container);
-        if (container->spec.host.auto_remove && !container->kept) {
+        if (container->spec.host.auto_remove && container->restarts == 0) {
                 if (container_remove_locked(container, true, &kept) == 0)
                         return r;
                 log_error("remove container %s: %s", container->id, kept.message);
@@ -529,9 +529,10 @@ int container_start_locked(Container *container, Error *err) {
         return start_from(container, -1, err);
 }
 
-static int start_afresh(Container *container, const CheckpointPlace *checkpoint, Error *err) {
+static int start_afresh(Container *container, const CheckpointPlace *checkpoint, int *holder_fd,
+                        Error *err) {
         _cleanup_close_ int images_fd = -1;
-        int r = checkpoint ? checkpoint_open(container, checkpoint, &images_fd, err) : 0;
+        int r = checkpoint ? checkpoint_open(container, checkpoint, holder_fd, &images_fd, err) : 0;
 
         if (r < 0)
                 return r;
@@ -542,14 +543,8 @@ static int start_afresh(Container *container, const CheckpointPlace *checkpoint,
         return start_from(container, images_fd, err);
 }
 
-int engine_container_start(Engine *engine, const char *ref, const CheckpointPlace *checkpoint,
-                           Error *err) {
-        _cleanup_container_ Container *container = NULL;
-
-        int r = container_lookup(engine, ref, &container, err);
-        if (r < 0)
-                return r;
-        CONTAINER_LOCKED(container);
+/* lock held. 0: it can be started. */
+static int check_startable(const Container *container, Error *err) {
         switch ((ContainerStatus)container->state.status) {
         case CONTAINER_PAUSED:
                 return error_kind(err, ERROR_CONFLICT,
@@ -561,6 +556,30 @@ int engine_container_start(Engine *engine, const char *ref, const CheckpointPlac
                 return error_kind(err, ERROR_CONFLICT,
                                   "container is marked for removal and cannot be started");
         default:
-                return start_afresh(container, checkpoint, err);
+                return 0;
         }
+}
+
+/* Whoever else wants the container does not wait for the checkpoint's directory. */
+static int open_holder(Container *container, const CheckpointPlace *checkpoint, int *ret_fd,
+                       Error *err) {
+        container_lock(container);
+        int r = check_startable(container, err);
+        container_unlock(container);
+        return r == 0 ? checkpoint_open_holder(container, checkpoint, ret_fd, err) : r;
+}
+
+int engine_container_start(Engine *engine, const char *ref, const CheckpointPlace *checkpoint,
+                           Error *err) {
+        _cleanup_container_ Container *container = NULL;
+        _cleanup_close_ int holder_fd = -1;
+
+        int r = container_lookup(engine, ref, &container, err);
+        if (r == 0 && checkpoint)
+                r = open_holder(container, checkpoint, &holder_fd, err);
+        if (r != 0)
+                return r;
+        CONTAINER_LOCKED(container);
+        r = check_startable(container, err);
+        return r == 0 ? start_afresh(container, checkpoint, &holder_fd, err) : r;
 }

@@ -19,6 +19,14 @@
 #define FREEZE_TIMEOUT (10 * NSEC_PER_SEC)
 #define KILL_TIMEOUT (10 * NSEC_PER_SEC)
 
+/* How a container is stopped. */
+typedef struct Stop {
+        int signal;
+        int64_t timeout; /* ns, then SIGKILL; -1: as long as it takes */
+        int cancel_fd;   /* the client's; -1: none */
+        bool restarts;   /* counted in the container's restarts */
+} Stop;
+
 /* A frozen process gets its signal when it is thawed. */
 static int thaw_for_signal(Container *container, Error *err) {
         _cleanup_free_ char *cgroup = container_cgroup(container);
@@ -73,7 +81,8 @@ int container_stop_signal(const Container *container) {
 
 int64_t container_stop_timeout(const Container *container) {
         const int64_t *seconds = container->spec.config.stop_timeout;
-        return seconds ? *seconds : 10;
+
+        return seconds ? MIN(*seconds, INT32_MAX) : 10;
 }
 
 /* Whether the next boot would start it if this were not noted; others' stops need no sync. */
@@ -163,13 +172,36 @@ static int signal_and_watch(Container *container, int signal, bool hurry, Engine
         return r == ENGINE_UNCHANGED && killed ? 0 : r;
 }
 
-int container_stop(Container *container, int signal, int64_t timeout, Error *err) {
+/* Whether another restart goes on, which starts the container when it has ended: this one is none
+ * any more. */
+static bool leave_restart(Container *container) {
+        CONTAINER_LOCKED(container);
+        bool others = container->restarts > 1;
+
+        container->restarts -= others;
+        return others;
+}
+
+/* With its client goes a wait without bound, but for the only restart: who else would start the
+ * container? What has a bound ends with SIGKILL, for which nobody need wait. */
+static int await_end(Container *container, EngineWait *wait, const Stop *stop) {
+        int r = wait_poll(wait, stop->timeout, stop->timeout < 0 ? stop->cancel_fd : -1);
+
+        return r == -ECANCELED && stop->restarts && !leave_restart(container)
+                       ? wait_poll(wait, -1, -1)
+                       : r;
+}
+
+/* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
+ * not run; -ECANCELED where the client left, and a restart has been taken back. */
+static int container_stop(Container *container, const Stop *stop, Error *err) {
         _cleanup_(wait_freep) EngineWait *wait = NULL, *last = NULL;
 
-        int r = signal_and_watch(container, signal, signal == SIGKILL || timeout == 0, &wait, err);
+        int r = signal_and_watch(container, stop->signal,
+                                 stop->signal == SIGKILL || stop->timeout == 0, &wait, err);
         if (r != 0 || !wait)
                 return r;
-        r = wait_poll(wait, timeout, -1);
+        r = await_end(container, wait, stop);
         if (r == -ETIMEDOUT) {
                 r = signal_and_watch(container, SIGKILL, true, &last, err);
                 if (r < 0)
@@ -187,8 +219,10 @@ int container_stop(Container *container, int signal, int64_t timeout, Error *err
         return 0;
 }
 
+static const Stop killing = { .signal = SIGKILL, .timeout = KILL_TIMEOUT, .cancel_fd = -1 };
+
 int container_end(Container *container, Error *err) {
-        int r = container_stop(container, SIGKILL, KILL_TIMEOUT, err);
+        int r = container_stop(container, &killing, err);
         return r < 0 ? error_prefix(err, "Could not kill running container %s, cannot remove",
                                     container->id)
                      : 0;
@@ -199,31 +233,29 @@ int container_end(Container *container, Error *err) {
 /* What a stop is to do: as asked, else as the container has it. The reference is the caller's, on
  * error too. */
 static int stop_arguments(Engine *engine, const char *ref, const char *signal,
-                          const int64_t *timeout_s, Container **ret, int *ret_signal,
-                          int64_t *ret_timeout, Error *err) {
+                          const int64_t *timeout_s, Container **ret, Stop *stop, Error *err) {
         int r = container_lookup(engine, ref, ret, err);
 
         if (r < 0)
                 return r;
         const Container *container = *ret;
         int64_t seconds = timeout_s ? *timeout_s : container_stop_timeout(container);
-        *ret_timeout = seconds < 0 ? -1 : MIN(seconds, INT32_MAX) * NSEC_PER_SEC;
+        stop->timeout = seconds < 0 ? -1 : MIN(seconds, INT32_MAX) * NSEC_PER_SEC;
         if (!str_empty(signal))
-                return signal_parse(signal, ret_signal, err);
-        *ret_signal = container_stop_signal(container);
+                return signal_parse(signal, &stop->signal, err);
+        stop->signal = container_stop_signal(container);
         return 0;
 }
 
 int engine_container_stop(Engine *engine, const char *ref, const char *signal,
-                          const int64_t *timeout_s, Error *err) {
+                          const int64_t *timeout_s, int cancel_fd, Error *err) {
         _cleanup_container_ Container *container = NULL;
-        int64_t timeout;
-        int number;
+        Stop stop = { .cancel_fd = cancel_fd };
 
-        int r = stop_arguments(engine, ref, signal, timeout_s, &container, &number, &timeout, err);
+        int r = stop_arguments(engine, ref, signal, timeout_s, &container, &stop, err);
         if (r < 0)
                 return r;
-        r = container_stop(container, number, timeout, err);
+        r = container_stop(container, &stop, err);
         if (r != 0)
                 return r < 0 ? error_prefix(err, "cannot stop container: %s", ref) : r;
         CONTAINER_LOCKED(container);
@@ -231,24 +263,28 @@ int engine_container_stop(Engine *engine, const char *ref, const char *signal,
         return 0;
 }
 
-/* An --rm container that is restarted is not removed at its end. */
-static void container_set_kept(Container *container, bool kept) {
-        CONTAINER_LOCKED(container);
-        container->kept = kept;
+static int stop_to_restart(Container *container, const Stop *stop, Error *err) {
+        container_lock(container);
+        container->restarts++;
+        container_unlock(container);
+        int r = container_stop(container, stop, err);
+        if (r == -ECANCELED) /* taken back */
+                return r;
+        container_lock(container);
+        container->restarts--;
+        container_unlock(container);
+        return r;
 }
 
 int engine_container_restart(Engine *engine, const char *ref, const char *signal,
-                             const int64_t *timeout_s, Error *err) {
+                             const int64_t *timeout_s, int cancel_fd, Error *err) {
         _cleanup_container_ Container *container = NULL;
-        int64_t timeout;
-        int number;
+        Stop stop = { .cancel_fd = cancel_fd, .restarts = true };
 
-        int r = stop_arguments(engine, ref, signal, timeout_s, &container, &number, &timeout, err);
+        int r = stop_arguments(engine, ref, signal, timeout_s, &container, &stop, err);
         if (r < 0)
                 return r;
-        container_set_kept(container, true);
-        r = container_stop(container, number, timeout, err);
-        container_set_kept(container, false);
+        r = stop_to_restart(container, &stop, err);
         if (r < 0)
                 return error_prefix(err, "Cannot restart container %s", ref);
         CONTAINER_LOCKED(container);
@@ -284,7 +320,7 @@ int engine_container_kill(Engine *engine, const char *ref, const char *signal, E
                         return r;
         }
         if (number == SIGKILL) {
-                r = container_stop(container, SIGKILL, KILL_TIMEOUT, err);
+                r = container_stop(container, &killing, err);
                 if (r == ENGINE_UNCHANGED)
                         r = error_kind(err, ERROR_CONFLICT, "Container %s is not running",
                                        container->id);

@@ -27,14 +27,11 @@ int container_signal(Container *container, int signal, Error *err);
 /* As engine_container_pause(); for_commit: a daemon that is killed meanwhile leaves no pause. */
 int container_pause_for(Engine *engine, const char *ref, bool for_commit, Error *err);
 int container_unpause_for_commit(Engine *engine, const char *ref, Error *err);
-/* Signals, waits, kills: until the container has ended. No lock held. ENGINE_UNCHANGED where it did
- * not run. */
-int container_stop(Container *container, int signal, int64_t timeout, Error *err);
 /* SIGKILL, and waits. No lock held. */
 int container_end(Container *container, Error *err);
 
-/* stop.c: lock held, it runs. What it is to be stopped with: the signal, and seconds, below 0: as
- * long as it takes. */
+/* stop.c: lock held, it runs. What it is to be stopped with: the signal, and seconds (at most
+ * INT32_MAX), below 0: as long as it takes. */
 int container_stop_signal(const Container *container);
 int64_t container_stop_timeout(const Container *container);
 /* The signal and its event; the restart policy goes on. */
