@@ -429,6 +429,24 @@ TEST(sockets_served) {
         sockets_done(&sockets);
 }
 
+TEST(a_root_is_closed_to_others) {
+        static const struct {
+                mode_t before, after;
+        } cases[] = { { 0755, 0710 }, { 0700, 0700 }, { 0710, 0710 }, { 01777, 01777 } };
+        _cleanup_free_ char *root = in_folder("open");
+        Error err = {};
+
+        ASSERT_INT(mkdir(root, 0700), 0);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct stat st;
+
+                ASSERT_INT(chmod(root, cases[i].before), 0);
+                ASSERT_OK(service_close_root(root, 0710, &err), &err);
+                ASSERT_INT(stat(root, &st), 0);
+                ASSERT_INT(st.st_mode & ALLPERMS, cases[i].after);
+        }
+}
+
 TEST(locks) {
         _cleanup_free_ char *root = in_folder("root");
         _cleanup_free_ char *pidfile = in_folder("pid");

@@ -166,6 +166,8 @@ static int take_roots(Daemon *daemon, Error *err) {
         const DaemonOptions *options = &daemon->options;
         int r = service_lock_root(options->data_root, 0710, &daemon->data_lock, err);
 
+        if (r >= 0)
+                r = service_close_root(options->data_root, 0710, err);
         /* The default socket lives below exec-root, and the group must reach it. */
         if (r >= 0)
                 r = service_lock_root(options->exec_root, 0711, &daemon->exec_lock, err);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "base/clock.h"
@@ -90,6 +91,18 @@ int service_lock_root(const char *path, mode_t mode, int *ret_lock_fd, Error *er
                 return r;
         *ret_lock_fd = TAKE_FD(fd);
         return 0;
+}
+
+int service_close_root(const char *path, mode_t mode, Error *err) {
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return error_set(err, errno, "look at '%s'", path);
+        if (st.st_mode & S_ISVTX || !(st.st_mode & ALLPERMS & ~mode))
+                return 0;
+        return chmod(path, st.st_mode & mode) < 0
+                       ? error_set(err, errno, "close '%s' to others", path)
+                       : 0;
 }
 
 int service_write_pid(const char *path, int *ret_fd, Error *err) {

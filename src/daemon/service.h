@@ -8,6 +8,9 @@
 /* Opens (making it) the directory `path` and holds a lock in it until the descriptor is closed.
  * conflict if another brigd holds it. */
 int service_lock_root(const char *path, mode_t mode, int *ret_lock_fd, Error *err);
+/* Takes from the directory what `mode` does not allow, whoever made it (a disk's own root is
+ * everybody's to read). A sticky one, as /tmp, stays as it is: it is not this daemon's alone. */
+int service_close_root(const char *path, mode_t mode, Error *err);
 
 /* Writes the process id; *ret_fd keeps the file locked. conflict if another daemon holds it. */
 int service_write_pid(const char *path, int *ret_fd, Error *err);

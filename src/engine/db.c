@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "engine/db.h"
 #include "sql/copy.h"
+#include "sql/sql.h"
 
 #define SCHEMA_VERSION 1
 #define CHECKPOINT_PAGES 1000 /* SQLite's own default: about 4 MB of log */
@@ -278,6 +279,8 @@ int db_open(const char *path, Db **ret, Error *err) {
         db->path = str_copy(path);
         db->copier = sql_copier_new(path);
         int r = sql_check_file(path, err);
+        if (r == 0)
+                r = sql_make_private(path, err);
         if (r == 0)
                 r = sqlite3_open_v2(path, &db->handle,
                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |

@@ -33,6 +33,35 @@ static void make(const char *name, const char *path) {
         sql_close(db);
 }
 
+static mode_t mode_of(const char *path, const char *end) {
+        _cleanup_free_ char *file = str_format("%s%s", path, end);
+        struct stat st;
+
+        return stat(file, &st) < 0 ? 0 : st.st_mode & ALLPERMS;
+}
+
+/* What a container's environment says is in them. */
+TEST(nobody_else_reads_a_database) {
+        static const char *const ends[] = { "", "-wal", "-shm", ".copy" };
+        _cleanup_free_ char *path = path_of("closed.db"), *copy = path_of("closed.db.copy");
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        sqlite3 *db = NULL;
+        Error err = {};
+
+        (void)umask(0022);
+        make("closed.db", path);
+        for (int round = 0; round < 2; round++) {
+                ASSERT_OK(sql_open_at(fd, "closed.db", "", &db, &err), &err);
+                ASSERT_OK(sql_run(db, &err, "INSERT INTO t VALUES(8)", ""), &err);
+                for (size_t i = 0; i < ELEMENTS(ends); i++)
+                        ASSERT_INT(mode_of(path, ends[i]), 0600);
+                sql_close(db);
+                /* An earlier daemon's. */
+                ASSERT_INT(chmod(path, 0644), 0);
+                ASSERT_INT(chmod(copy, 0644), 0);
+        }
+}
+
 static void number_in(const char *name, int64_t *ret) {
         _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         sqlite3 *db = NULL;

@@ -65,7 +65,9 @@ static void copy_now(const char *path) {
 
         (void)unlink(journal); /* of one that a killed daemon began */
         (void)unlink(new);
-        int r = write_copy(path, new, &err);
+        int r = sql_make_private(new, &err);
+        if (r == 0)
+                r = write_copy(path, new, &err);
         if (r == 0 && rename(new, copy) < 0)
                 r = error_set(&err, errno, "rename '%s'", new);
         if (r == 0)

@@ -2,8 +2,10 @@
 #include "sql/sql.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include "base/str.h"
 
@@ -50,12 +52,29 @@ int sql_path_at(int dir_fd, const char *name, char **ret, Error *err) {
         return 0;
 }
 
+int sql_make_private(const char *path, Error *err) {
+        static const char *const beside[] = { "", "-wal", "-shm", ".copy" };
+        _cleanup_close_ int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+        if (made < 0 && errno != EEXIST)
+                return error_set(err, errno, "make the database '%s'", path);
+        for (size_t i = 0; i < ELEMENTS(beside); i++) {
+                _cleanup_free_ char *file = str_format("%s%s", path, beside[i]);
+
+                if (chmod(file, 0600) < 0 && errno != ENOENT)
+                        return error_set(err, errno, "close '%s' to others", file);
+        }
+        return 0;
+}
+
 int sql_open_at(int dir_fd, const char *name, const char *schema, sqlite3 **ret, Error *err) {
         _cleanup_free_ char *path = NULL;
         sqlite3 *db = NULL;
         int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
         int r = name ? sql_path_at(dir_fd, name, &path, err) : (path = str_copy(":memory:"), 0);
 
+        if (r == 0 && name)
+                r = sql_make_private(path, err);
         if (r < 0)
                 return r;
         if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK ||

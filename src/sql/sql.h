@@ -12,6 +12,10 @@
  * another process has locked are unavailable, a damaged file and what is no database are -EUCLEAN,
  * here and below. */
 int sql_open_at(int dir_fd, const char *name, const char *schema, sqlite3 **ret, Error *err);
+/* Nobody but the owner reads or writes that database and what SQLite keeps beside it, whoever made
+ * them; where there is none an empty one is made. Before it is opened in this process: whoever
+ * closes a database's file lets its locks go (SQLite, "How To Corrupt", 2.2). */
+int sql_make_private(const char *path, Error *err);
 /* SQLite knows paths only: that of a file of the directory, the caller's. */
 int sql_path_at(int dir_fd, const char *name, char **ret, Error *err);
 /* What the last call of SQLite failed of, for those that are made directly. */
