@@ -221,6 +221,27 @@ PYTHON
   [[ $status -eq 0 && $output == *" ro,"*Read-only*ptmx* ]]
 }
 
+@test "binds: a directory goes onto no file and no file onto a directory; only a procfs onto /proc" {
+  mkdir "$bundle/folder" && touch "$bundle/file" "$bundle/rootfs/etc/file"
+  bind() { config --arg from "$1" --arg to "$2" '.root.readonly = false | .mounts = [.mounts[] | select(.type != "bind" and .destination != $to)] + [{destination: $to, type: "bind", source: $from, options: ["bind"]}]'; go; echo "$output"; }
+  config '.process.args = ["true"]'
+  bind "$bundle/folder" /etc/file
+  [[ $status -eq 1 && $output == *'to rootfs at "/etc/file": not a directory: Are you trying to mount a directory onto a file (or vice-versa)?'* ]]
+  bind "$bundle/file" /etc
+  [[ $status -eq 1 && $output == *'to rootfs at "/etc": not a directory:'* ]]
+  bind /proc /proc # as engines' --pid host may have it
+  [[ $status -eq 0 ]]
+  bind "$bundle/folder" /proc
+  [[ $status -eq 1 && $output == *'"/proc" cannot be mounted because it is not of type proc'* ]]
+  ln -s proc "$bundle/rootfs/other"
+  config '(.mounts[] | select(.destination == "/proc")).destination = "/other"'
+  go
+  [[ $status -eq 1 && $output == *'"/other" cannot be mounted because it is not of type proc'* ]]
+  config '.mounts = [.mounts[] | select(.destination != "/other")] + [{destination: "/proc", type: "tmpfs", source: "tmpfs"}]'
+  go
+  [[ $status -eq 1 && $output == *'not of type proc'* ]]
+}
+
 @test "--no-pivot: the host's procfs lets nobody inside mount another" {
   config '.process.args = ["unshare", "-mrpf", "sh", "-c", "mount -t proc none /proc && echo mounted"] | .process.capabilities.bounding += ["CAP_SETFCAP"] | .process.capabilities.permitted += ["CAP_SETFCAP"]'
   run timeout 20 "$BRIG_RUNTIME" --root "$suite/state" run --no-pivot --bundle "$bundle" "$id"

@@ -157,6 +157,31 @@ static int check_target(int target_fd, const OciMount *mount, Error *err) {
                           mount->destination);
 }
 
+/* Whether that is the root's /proc, by whatever name. */
+static bool is_place_of_proc(int root_fd, int target_fd) {
+        struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+        _cleanup_close_ int fd = (int)syscall(SYS_openat2, root_fd, "proc", &how, sizeof(how));
+        struct stat proc, target;
+
+        return fd >= 0 && fstat(fd, &proc) == 0 && fstat(target_fd, &target) == 0 &&
+               proc.st_dev == target.st_dev && proc.st_ino == target.st_ino;
+}
+
+/* What tools and the runtime look up in /proc must come from the kernel: an image's or a client's
+ * own files there would answer in its place (CVE-2019-16884). source_fd: of a bind, else -1. */
+static int check_proc(int root_fd, int target_fd, const OciMount *mount, int source_fd,
+                      Error *err) {
+        struct statfs info;
+
+        if (str_equal(mount->type, "proc") || !is_place_of_proc(root_fd, target_fd))
+                return 0;
+        if (source_fd >= 0 && fstatfs(source_fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC)
+                return 0;
+        return error_kind(err, ERROR_FORBIDDEN,
+                          "\"%s\" cannot be mounted because it is not of type proc",
+                          mount->destination);
+}
+
 static bool is_kernel_type(const char *type) {
         return str_equal(type, "proc") || str_equal(type, "sysfs") || str_equal(type, "mqueue");
 }
@@ -203,6 +228,20 @@ static bool wants_ordinary(const OciMount *mount) {
         return is_kernel_type(mount->type);
 }
 
+/* A directory goes onto a directory, and anything else onto what is none. In Docker's words. */
+static int check_kinds(int target_fd, bool directory, Error *err) {
+        struct stat status;
+
+        if (fstat(target_fd, &status) < 0)
+                return error_set(err, errno, "look at its place");
+        if (S_ISDIR(status.st_mode) == directory)
+                return 0;
+        return error_kind(err, ERROR_INVALID,
+                          "not a directory: Are you trying to mount a directory onto a file (or "
+                          "vice-versa)? Check if the specified host path exists and is the "
+                          "expected type");
+}
+
 static int open_target(int root_fd, const OciMount *mount, int source_fd, int *ret_fd, Error *err) {
         bool directory = true;
         struct stat status;
@@ -215,6 +254,10 @@ static int open_target(int root_fd, const OciMount *mount, int source_fd, int *r
         }
         r = wants_ordinary(mount) ? open_or_make_ordinary(root_fd, mount, ret_fd, err)
                                   : root_make(root_fd, mount->destination, directory, ret_fd, err);
+        if (r == 0 && source_fd >= 0)
+                r = check_kinds(*ret_fd, directory, err);
+        if (r == 0)
+                r = check_proc(root_fd, *ret_fd, mount, source_fd, err);
         return r == 0 ? check_target(*ret_fd, mount, err) : r;
 }
 
