@@ -154,3 +154,21 @@ for _ in range(2):
   cat "$root/asked"
   grep -qE '(GET|CONNECT) .*192.0.2.5:5000' "$root/asked"
 }
+
+@test "a data root on an overlay is refused; one that others may read is closed, with what is in it" {
+  local own=(--exec-root "$root/other-run" -H "unix://$root/other.sock" --pidfile "$root/other.pid" -b none)
+  mkdir "$root"/{lower,upper,work,merged} && mkdir -m 755 "$root/open"
+  on_host mount -t overlay -o "lowerdir=$root/lower,upperdir=$root/upper,workdir=$root/work" overlay "$root/merged"
+  run on_host timeout 20 "$build/src/daemon/brigd" --data-root "$root/merged" "${own[@]}"
+  on_host umount "$root/merged"
+  [[ $status -eq 1 && $output == *"the data root '$root/merged' lies on an overlay"*"--data-root elsewhere"* ]]
+
+  on_host "$build/src/daemon/brigd" --data-root "$root/open" "${own[@]}" >"$root/other.log" 2>&1 3>&- &
+  other=$!
+  wait_until [ -S "$root/other.sock" ]
+  wait_until [ -e "$root/open/engine.db" ]
+  kill "$other"
+  wait "$other" || :
+  [ "$(stat -c %a "$root/open")" = 710 ]
+  [ -z "$(find "$root/open" -name '*.db*' -perm /077)" ]
+}

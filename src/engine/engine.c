@@ -16,7 +16,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -110,10 +112,27 @@ static void options_done(EngineOptions *options) {
 
 /* ---- opening ---- */
 
+/* Else each start would fail, with the kernel's words for it. */
+static int check_data_root(const Engine *engine, Error *err) {
+        struct statfs info;
+
+        if (fstatfs(engine->data_root_fd, &info) < 0)
+                return error_set(err, errno, "look at the data root");
+        if (info.f_type != OVERLAYFS_SUPER_MAGIC)
+                return 0;
+        return error_kind(err, ERROR_UNAVAILABLE,
+                          "the data root '%s' lies on an overlay, as the root of a container or of "
+                          "a live system does, and no overlay can be made of that for containers: "
+                          "mount a disk, a volume or a tmpfs there, or have --data-root elsewhere",
+                          engine->options.data_root);
+}
+
 static int open_directories(Engine *engine, Error *err) {
         const EngineOptions *options = &engine->options;
 
         int r = dir_open_at(AT_FDCWD, options->data_root, 0710, &engine->data_root_fd, err);
+        if (r == 0)
+                r = check_data_root(engine, err);
         if (r == 0)
                 r = dir_open_at(AT_FDCWD, options->exec_root, 0711, &engine->exec_root_fd, err);
         if (r == 0)
