@@ -64,6 +64,14 @@ typedef struct StartJob {
         int pidfd;
 } StartJob;
 
+/* What was mounted in the run directory for the monitor. */
+static void drop_places(StartJob *job) {
+        mounts_close(job->container, TAKE_PTR(job->source_fds));
+        if (job->ipc.shm)
+                mount_place_clear(job->container, MOUNT_PLACE_SHM);
+        free(TAKE_PTR(job->ipc.shm));
+}
+
 static void start_job_done(StartJob *job) {
         json_done(&oci_config_table, &job->config);
         seccomp_program_done(&job->seccomp);
@@ -76,10 +84,7 @@ static void start_job_done(StartJob *job) {
         close_fd(&job->userns_fd);
         close_fd(&job->pidfd);
         monitor_process_free(job->process);
-        mounts_close(job->container, job->source_fds);
-        if (job->ipc.shm)
-                mount_place_clear(job->container, MOUNT_PLACE_SHM);
-        free(job->ipc.shm);
+        drop_places(job);
         container_unref(job->owner);
 }
 
@@ -448,6 +453,7 @@ static int start_failed(StartJob *job, int r, Error *err) {
         if (job->told_mounts)
                 mounts_event(container, false);
         mounts_end(container);
+        drop_places(job); /* a removal, on a worker, may come next */
         state->exit_code = job->images_fd >= 0       ? EXIT_START_FAILED
                            : is_program_missing(err) ? EXIT_NOT_FOUND
                            : is_program_refused(err) ? EXIT_NOT_PERMITTED
