@@ -22,8 +22,9 @@ void volumes_all(Engine *engine, VolumeInfo **ret, size_t *ret_count);
 void volumes_free_all(VolumeInfo *volumes, size_t count);
 /* volume-documents.c: as the API shows it, without UsageData. */
 json_object *volume_document(const Engine *engine, const VolumeInfo *info);
-/* Bytes of its files. */
-int64_t volume_size(const Engine *engine, const char *name);
+/* Bytes of its files; -1: not measured, as what its options mount may be a server's that is away.
+ */
+int64_t volume_size(const Engine *engine, const VolumeInfo *info);
 
 /* Takes volume `name` into use for a container, making it where it is missing (*ret_made), with the
  * labels and options of create. NULL: an
