@@ -173,9 +173,14 @@ works_again() {
   build -t old
   brig rmi -f old >/dev/null
   dockerfile <<<$'FROM busybox\nRUN echo new >/result'
+  brig volume create unused
   fill 0
   build -t works
   fails_for_room
+  fill 0
+  run brig volume rm unused
+  echo "$output"
+  [ "$status" -eq 0 ]
   run brig builder prune -af
   echo "$output"
   [ "$status" -eq 0 ]

@@ -4,6 +4,7 @@
 load one-daemon
 
 teardown() {
+  end_servers
   remove_all
   brig volume prune -af >/dev/null
   no mounted
@@ -166,4 +167,98 @@ mounted() { nsenter --target "$host_pid" --mount -- grep -F " $root/data/volumes
   [[ $status -ne 0 && $output == *'volume is in use'* ]]
   brig rm heir
   brig volume rm twice other
+}
+
+# row STATE: what the record has of volume `held` is that, of a daemon that was killed.
+row() { kill_daemon; sqlite3 "$root/data/engine.db" "UPDATE volumes SET state = '$1' WHERE id = 'held'; SELECT changes()" | grep -qx 1; start_daemon; }
+
+@test "a removal that failed is over: what the volume gets afterwards no later daemon removes" {
+  brig volume create held
+  nsenter --target "$host_pid" --mount -- sh -c 'mkdir "$1" && mount -t tmpfs below "$1"' sh "$root/data/volumes/held/_data/below"
+  run brig volume rm held; echo "$output"
+  nsenter --target "$host_pid" --mount -- umount "$root/data/volumes/held/_data/below"
+  [[ $status -eq 1 && $output == *'remove held: '* ]]
+  brig run -d --name holder -v held:/h busybox sh -c 'echo kept >/h/file; exec sleep 1000'
+  wait_until brig exec holder test -s /h/file
+  kill_daemon
+  start_daemon
+  [ "$(brig exec holder cat /h/file)" = kept ]
+  stop_daemon
+  start_daemon
+  [ "$(brig exec holder cat /h/file)" = kept ]
+  [ "$(brig volume ls -q --filter name=held)" = held ]
+  brig rm -f holder
+  brig volume rm held
+  no test -e "$root/data/volumes/held"
+}
+
+@test "what the record has as being removed goes with the next daemon, but not where a container has it" {
+  brig run -d --name holder -v held:/h busybox sh -c 'echo kept >/h/file; exec sleep 1000'
+  wait_until brig exec holder test -s /h/file
+  row '{"removing":true}'
+  [ "$(brig exec holder cat /h/file)" = kept ]
+  grep -F 'volume held, whose removal was begun by an earlier daemon, stays: a container has it' "$root/brigd.log"
+  # It is no other than it was.
+  brig run --rm -v held:/h busybox test -s /h/file
+  brig rm -f holder
+  kill_daemon
+  start_daemon
+  [ -s "$root/data/volumes/held/_data/file" ]
+  row '{"removing":true}'
+  no brig volume inspect held
+  no test -e "$root/data/volumes/held"
+}
+
+# server NAME: volume NAME of a server that answers until $root/away is there.
+server() {
+  mkdir "$BATS_TEST_TMPDIR/$1"
+  nsenter --target "$host_pid" --mount -- "$top/tests/away.py" "$BATS_TEST_TMPDIR/$1" "$root/away" 3>&- &
+  servers[$!]=$BATS_TEST_TMPDIR/$1
+  wait_until nsenter --target "$host_pid" --mount -- mountpoint -q "$BATS_TEST_TMPDIR/$1"
+  brig volume create --opt type=none --opt o=bind --opt "device=$BATS_TEST_TMPDIR/$1" "$1"
+}
+
+# Who waits for one gets an error.
+end_servers() {
+  for pid in "${!servers[@]}"; do
+    kill "$pid"
+    wait "$pid" || :
+    nsenter --target "$host_pid" --mount -- umount -l "${servers[$pid]}"
+  done
+  servers=()
+  rm -f "$root/away"
+}
+
+@test "a server that is away holds up nobody but who asks it, and those for half a minute" {
+  server filled
+  server started
+  brig run -d --name one -v started:/x busybox sleep 1000
+  brig create --name two -v started:/x busybox true
+  brig create --name three --mount type=volume,src=started,dst=/x,volume-subpath=y busybox true
+  : >"$root/away"
+  # Each waits for its own server's volume.
+  brig create -v filled:/www busybox >"$BATS_TEST_TMPDIR/create" 2>&1 3>&- & waiting=("$!")
+  brig start two >"$BATS_TEST_TMPDIR/start" 2>&1 3>&- & waiting+=("$!")
+  wait_until mounted filled
+  # Meanwhile others work: also to fill theirs, and to ask how much there is.
+  timeout 10 brig create --name quick -v quick:/www busybox
+  [ -s "$root/data/volumes/quick/_data/index.html" ]
+  run timeout 10 brig system df -v; echo "$output"
+  [[ $status -eq 0 && $output == *$'\n'started*N/A* ]]
+  timeout 10 curl -sf --unix-socket "$root/brig.sock" 'http://d/system/df?type=volume' | python3 -c '
+import json, sys
+assert {volume["Name"]: volume["UsageData"]["Size"] for volume in json.load(sys.stdin)["Volumes"]} == {"filled": -1, "quick": 23, "started": -1}'
+  timeout 10 brig system check
+  # They are told, and no container's lock stays held.
+  for pid in "${waiting[@]}"; do no wait "$pid"; done
+  grep -F 'no answer in 30 seconds: look whether its server is there' "$BATS_TEST_TMPDIR/create"
+  grep -F 'no answer in 30 seconds: look whether its server is there' "$BATS_TEST_TMPDIR/start"
+  run timeout 10 brig start three
+  [[ $output == *'an earlier call still waits for an answer'* ]]
+  timeout 10 brig rm -f two three
+  timeout 10 brig rm -f one
+  no mounted
+  # It is back, as another one.
+  end_servers
+  wait_until brig run --rm -v started:/x busybox true
 }

@@ -212,7 +212,10 @@ static void volume_line(Buf *out, json_object *volume) {
 
         buf_format(out, "%s\t%lld\t", json_words(volume, "Name"),
                    (long long)json_number(data, "RefCount"));
-        add_size(out, json_number(data, "Size"));
+        if (json_number(data, "Size") < 0)
+                buf_add_str(out, "N/A"); /* not measured */
+        else
+                add_size(out, json_number(data, "Size"));
         buf_add_char(out, '\n');
 }
 

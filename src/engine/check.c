@@ -210,7 +210,9 @@ static int look_at_volumes(EngineChecking *checking, int fd) {
 
         volumes_all(checking->engine, &volumes, &count);
         for (size_t i = 0; r == 0 && i < count; i++) {
-                _cleanup_free_ char *path = str_format("%s/_data", volumes[i].name);
+                /* What options mount may be a server's that is away. */
+                _cleanup_free_ char *path = str_format(
+                        "%s%s", volumes[i].name, volumes[i].options.count > 0 ? "" : "/_data");
                 CheckFinding finding = {
                         .kind = (char *)"volume",
                         .name = volumes[i].name,

@@ -21,7 +21,7 @@ static json_object *usage_document(const Engine *engine, const VolumeInfo *volum
         json_object *object = volume_document(engine, volume), *usage = json_object_new_object();
 
         json_put_int(usage, "RefCount", (int64_t)volume->users);
-        json_put_int(usage, "Size", volume_size(engine, volume->name));
+        json_put_int(usage, "Size", volume_size(engine, volume));
         json_put(object, "UsageData", usage);
         return object;
 }

@@ -523,13 +523,6 @@ static int prepare_bind(const Container *container, const MountPoint *point, Err
         return 0;
 }
 
-static int prepare_volume(const Container *container, const MountPoint *point, Error *err) {
-        _cleanup_close_ int fd = -1;
-        int r = volume_open(container->engine, point->name, &fd, err);
-
-        return r < 0 ? r : volume_activate(container->engine, point->name, container->id, err);
-}
-
 int mounts_prepare(Container *container, Error *err) {
         const JsonArray *mounts = container_mounts(container);
         const MountPoint *points = mounts->items;
@@ -537,31 +530,11 @@ int mounts_prepare(Container *container, Error *err) {
 
         for (size_t i = 0; r == 0 && i < mounts->count; i++) {
                 if (points[i].name)
-                        r = prepare_volume(container, &points[i], err);
+                        r = volume_activate(container->engine, points[i].name, container->id, err);
                 else if (str_equal(points[i].type, "bind"))
                         r = prepare_bind(container, &points[i], err);
         }
         return r;
-}
-
-static int open_subpath(const Container *container, const MountPoint *point, int *ret_fd,
-                        Error *err) {
-        _cleanup_close_ int root_fd = -1;
-        int r = volume_open(container->engine, point->name, &root_fd, err);
-
-        if (r < 0)
-                return r;
-        *ret_fd = open_in_root(root_fd, point->subpath, O_PATH,
-                               RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
-        if (*ret_fd >= 0)
-                return 0;
-        if (errno == EXDEV)
-                return error_kind(err, ERROR_FORBIDDEN,
-                                  "subpath '%s' of volume %s leads out of the volume",
-                                  point->subpath, point->name);
-        r = errno;
-        return error_kind(err, ERROR_INVALID, "cannot access subpath '%s' of volume %s: %s",
-                          point->subpath, point->name, strerror(r));
 }
 
 int mounts_open(const Container *container, bool remapped, int **ret_fds, Error *err) {
@@ -578,7 +551,8 @@ int mounts_open(const Container *container, bool remapped, int **ret_fds, Error 
                 else if (points[i].donor)
                         r = root_mount_open(container, i, &fds[i], err);
                 else if (points[i].subpath)
-                        r = open_subpath(container, &points[i], &fds[i], err);
+                        r = volume_open_subpath(container->engine, points[i].name,
+                                                points[i].subpath, &fds[i], err);
         if (r < 0)
                 mounts_close(container, fds);
         else

@@ -163,8 +163,9 @@ static bool is_prunable(const VolumeInfo *volume, bool all, const PruneFilter *f
                prune_filter_passes(filter, 0, &volume->labels);
 }
 
-static void prune_volume(Engine *engine, const char *name, PruneAnswer *answer) {
-        int64_t bytes = volume_size(engine, name);
+static void prune_volume(Engine *engine, const VolumeInfo *volume, PruneAnswer *answer) {
+        int64_t bytes = MAX(volume_size(engine, volume), 0);
+        const char *name = volume->name;
         Error error = { 0 };
 
         if (failpoint("prune.volume", &error) < 0 ||
@@ -196,7 +197,7 @@ int engine_volume_prune(Engine *engine, const Filters *filters, Buf *json, Error
                 if (restored)
                         r = refuse_volume(volumes[i].name, err);
                 else
-                        prune_volume(engine, volumes[i].name, &answer);
+                        prune_volume(engine, &volumes[i], &answer);
         }
         volumes_free_all(volumes, count);
         if (r == 0)

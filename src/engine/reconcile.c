@@ -39,6 +39,7 @@ typedef struct Reconcile {
         Engine *engine;
         Container **containers; /* references; those that are being removed too */
         size_t count;
+        bool unread;         /* a row could not be read */
         bool *ended;         /* one a container: it ended while no daemon watched */
         ExitRecord *records; /* of one that runs: its execs only */
 } Reconcile;
@@ -52,6 +53,7 @@ static int load_row(void *data, const DbRecord *row, Error *err) {
         /* One row that cannot be read must not keep all the others from their daemon. */
         if (container_load(job->engine, row, &container, err) < 0) {
                 log_error("%s; it is left alone", err->message);
+                job->unread = true;
                 return 0;
         }
         GROW(job->containers, job->count);
@@ -464,6 +466,7 @@ int engine_reconcile(Engine *engine, Error *err) {
                 if (!is_going(job.containers[i]))
                         mounts_adopt(job.containers[i],
                                      container_is_running(job.containers[i]) && !job.ended[i]);
+        volumes_finish_removals(engine, !job.unread && !engine_record_was_restored(engine));
         for (size_t i = 0; i < job.count; i++) {
                 Error error = { 0 };
                 if (is_going(job.containers[i])) {

@@ -25,10 +25,12 @@ json_object *volume_document(const Engine *engine, const VolumeInfo *info) {
         return object;
 }
 
-int64_t volume_size(const Engine *engine, const char *name) {
-        _cleanup_free_ char *path = str_format("volumes/%s/_data", name);
+int64_t volume_size(const Engine *engine, const VolumeInfo *info) {
+        _cleanup_free_ char *path = str_format("volumes/%s/_data", info->name);
         int fd;
 
+        if (info->options.count > 0)
+                return -1;
         return dir_open_at(engine->data_root_fd, path, 0, &fd, NULL) < 0 ? 0 : directory_size(fd);
 }
 

@@ -14,7 +14,7 @@ static void (*drop)(void *data); /* which that calls at its end */
 int __wrap_bounded_run(void (*run)(void *data), void *data, void (*end)(void *data),
                        int64_t timeout);
 VolumeMount *__wrap_volume_mount_of(Engine *engine, const char *name);
-int __wrap_volume_open(Engine *engine, const char *name, int *ret_fd, Error *err);
+int __wrap_volume_open_place(Engine *engine, const char *name, int *ret_fd, Error *err);
 
 /* The linker puts these in the engine's way: a server that never answers, and its volume. */
 int __wrap_bounded_run(void (*run)(void *data), void *data, void (*end)(void *data),
@@ -33,7 +33,7 @@ VolumeMount *__wrap_volume_mount_of(Engine *engine, const char *name) {
         return &volume;
 }
 
-int __wrap_volume_open(Engine *engine, const char *name, int *ret_fd, Error *err) {
+int __wrap_volume_open_place(Engine *engine, const char *name, int *ret_fd, Error *err) {
         (void)engine;
         (void)name;
         (void)err;
@@ -49,14 +49,13 @@ TEST(a_mount_that_hangs_is_waited_for_once) {
         pairs_put(&options, "type", "nfs");
         pairs_put(&options, "device", ":/files");
         pairs_put(&options, "o", "addr=192.0.2.1");
-        pthread_mutex_init(&volume.lock, NULL);
-        volume.options = &options;
+        volume_mount_init(&volume, &options);
 
         ASSERT(volume_activate(&engine, "v", "one", &err) < 0);
         ASSERT(strstr(err.message, ":/files: no answer in 30 seconds"));
         ASSERT_INT(asked, 1);
         ASSERT(volume_activate(&engine, "v", "two", &err) < 0);
-        ASSERT(strstr(err.message, ":/files: an earlier mount of it still waits"));
+        ASSERT(strstr(err.message, ":/files: an earlier call still waits"));
         ASSERT_INT(asked, 1);
         /* It ends, with or without an answer: the next one asks again. */
         drop(left);

@@ -1,25 +1,19 @@
 /* volume-mount.c: volumes of the local driver that have options. What they name, a file system of
  * the kernel's (tmpfs, nfs, …) or a directory of the host, is mounted on the volume's directory
  * while a container that uses it runs, and no longer. The kernel is the record of what is mounted:
- * a daemon that finds a mount that nobody uses takes it away. Which volumes there are is
- * volumes.c's. */
+ * a daemon that finds a mount that nobody uses takes it away. What may ask a server goes through
+ * volume-call.c; which volumes there are is volumes.c's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "base/bounded.h"
-#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "engine/volumes.h"
+#include "engine/volume-call.h"
 #include "os/mount.h"
-
-/* As long as a container's start, which holds its lock, waits for a server of files or of names. */
-#define MOUNT_TIMEOUT (30 * NSEC_PER_SEC)
 
 /* Words of "o" that are the mount's, not the file system's. */
 static const struct {
@@ -159,120 +153,53 @@ static int new_mount(const Pairs *options, int *ret_fd, Error *err) {
         return r < 0 ? r : mount_new(type, device, words.rest, words.set, ret_fd, err);
 }
 
-/* Whether another machine must answer before it is there. */
-static bool asks_server(const Pairs *options) {
+/* A directory of the host may be a server's. */
+bool volume_may_hang(const Pairs *options) {
         static const char *const types[] = { "nfs",  "nfs4",  "cifs", "smb3",     "ceph",
                                              "9p",   "afs",   "coda", "orangefs", "lustre",
-                                             "gfs2", "ocfs2", NULL };
+                                             "gfs2", "ocfs2", "fuse", NULL };
         _cleanup_(words_done) Words words = { 0 };
 
         words_read(options, &words);
         if (words.bind)
-                return false;
+                return true;
         for (char **word = words.rest; word && *word; word++)
                 if (str_after(*word, "addr="))
                         return true;
         return strv_has((char *const *)types, pairs_get(options, "type"));
 }
 
-/* A mount that is being made, on a thread of its own. The volume keeps one that hangs, as no other
- * is tried meanwhile; it may be removed before that ends. */
-typedef struct NewMount {
-        atomic_int owners;
-        atomic_bool over;
-        Pairs options;
-        int fd, result;
-        Error error;
-} NewMount;
-
-static void new_mount_run(void *data) {
-        NewMount *mount = data;
-
-        mount->result = new_mount(&mount->options, &mount->fd, &mount->error);
-}
-
-static void new_mount_unref(NewMount *mount) {
-        if (!mount || --mount->owners > 0)
-                return;
-        pairs_done(&mount->options);
-        close_fd(&mount->fd);
-        free(mount);
-}
-DEFINE_CLEANUP(NewMount *, new_mount_unref)
-
-static void new_mount_drop(void *data) {
-        NewMount *mount = data;
-
-        close_fd(&mount->fd);
-        mount->over = true;
-        new_mount_unref(mount);
-}
-
-void volume_mount_done(VolumeMount *mount) {
-        new_mount_unref(TAKE_PTR(mount->hanging));
-        strv_free(mount->active);
-        pthread_mutex_destroy(&mount->lock);
-}
-
-/* Under the lock: who waited for it here while the first one asked does not ask again, each for as
- * long. */
-static int still_hangs(VolumeMount *volume, Error *err) {
-        if (volume->hanging && !volume->hanging->over)
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "%s: an earlier mount of it still waits for an answer: look "
-                                  "whether its server is there, and try again",
-                                  pairs_get(volume->options, "device"));
-        new_mount_unref(TAKE_PTR(volume->hanging));
-        return 0;
-}
-
-/* The server of a network file system, and that of its name, may not answer. */
-static int new_mount_in_time(VolumeMount *volume, int *ret_fd, Error *err) {
-        const Pairs *options = volume->options;
-        _cleanup_(new_mount_unrefp) NewMount *mount = NULL;
-        int r = still_hangs(volume, err);
-
-        if (r < 0)
-                return r;
-        mount = NEW(NewMount);
-        mount->owners = 2; /* one is the thread's, if it is left alone */
-        mount->fd = -1;
-        pairs_copy(&mount->options, options);
-        r = bounded_run(new_mount_run, mount, new_mount_drop, MOUNT_TIMEOUT);
-        if (r != -ETIMEDOUT)
-                mount->owners--;
-        if (r == -EBUSY)
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "%s: %d mounts of servers that do not answer are waited for: "
-                                  "bring those servers back or restart brigd, and try again",
-                                  pairs_get(options, "device"), BOUNDED_LEFT_MAX);
-        if (r == -ETIMEDOUT) {
-                volume->hanging = TAKE_PTR(mount);
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "%s: no answer in %d seconds: look whether its server is there",
-                                  pairs_get(options, "device"),
-                                  (int)(MOUNT_TIMEOUT / NSEC_PER_SEC));
-        }
-        if (r < 0)
-                return error_set(err, -r, "%s", pairs_get(options, "device"));
-        if (mount->result < 0) {
-                if (err)
-                        *err = mount->error;
-                return mount->result;
-        }
-        *ret_fd = TAKE_FD(mount->fd);
-        return 0;
+static int make_mount(VolumeCall *call, Error *err) {
+        return new_mount(&call->options, &call->fd, err);
 }
 
 /* ---- the volume's directory ---- */
 
-static bool is_mounted(Engine *engine, const char *name) {
-        _cleanup_free_ char *path = volume_mountpoint(engine, name);
+/* Its server is asked, so that whoever finds it by its path next is not the first to. Where root
+ * may not look at it (FUSE, NFS with Kerberos) it has answered. */
+static int look(VolumeCall *call, Error *err) {
         struct statx status = { 0 };
 
-        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE,
-                     &status) == 0 &&
-               status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+        if (statx(call->place_fd, "_data", AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+                  STATX_BASIC_STATS, &status) == 0)
+                call->mounted = status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+        else if (errno == EACCES || errno == EPERM)
+                call->mounted = true;
+        else if (errno != ENOENT)
+                return error_set(err, errno, "look at what is mounted");
+        return 0;
+}
+
+static int look_at(Engine *engine, VolumeMount *mount, const char *name, bool *ret_mounted,
+                   Error *err) {
+        _cleanup_call_ VolumeCall *call = volume_call_new(name, look);
+        int r = volume_open_place(engine, name, &call->place_fd, err);
+
+        if (r == 0)
+                r = volume_call_make(mount, call, err);
+        if (r == 0)
+                *ret_mounted = call->mounted;
+        return r;
 }
 
 int volume_unmount(Engine *engine, const char *name, Error *err) {
@@ -287,17 +214,29 @@ int volume_unmount(Engine *engine, const char *name, Error *err) {
                        : error_set(err, errno, "unmount volume '%s'", path);
 }
 
-static int mount_it(Engine *engine, const char *name, VolumeMount *volume, Error *err) {
-        _cleanup_close_ int place_fd = -1, mount_fd = -1;
-        int r = volume_open(engine, name, &place_fd, err);
+static int mount_it(Engine *engine, VolumeMount *mount, const char *name, Error *err) {
+        _cleanup_call_ VolumeCall *call = volume_call_new(name, make_mount);
+        _cleanup_close_ int root_fd = -1;
+        int r = volume_open(engine, name, &root_fd, err);
 
+        pairs_copy(&call->options, mount->options);
         if (r == 0)
-                r = asks_server(volume->options) ? new_mount_in_time(volume, &mount_fd, err)
-                                                 : new_mount(volume->options, &mount_fd, err);
+                r = volume_call_make(mount, call, err);
         if (r == 0)
-                r = mount_attach(mount_fd, place_fd, err);
-        if (r == 0)
-                r = failpoint("volume.mounted", err);
+                r = mount_attach(call->fd, root_fd, err);
+        return r < 0 ? r : failpoint("volume.mounted", err);
+}
+
+/* The mount's lock is held. */
+static int mount_once(Engine *engine, VolumeMount *mount, const char *name, Error *err) {
+        bool mounted = false;
+        int r = look_at(engine, mount, name, &mounted, err);
+
+        if (r == 0 && !mounted) {
+                r = mount_it(engine, mount, name, err);
+                if (r == 0)
+                        r = look_at(engine, mount, name, &mounted, err);
+        }
         if (r == 0)
                 return 0;
         _cleanup_free_ char *path = volume_mountpoint(engine, name);
@@ -318,15 +257,14 @@ static void lock_drop(pthread_mutex_t **lock) {
 int volume_activate(Engine *engine, const char *name, const char *container_id, Error *err) {
         VolumeMount *mount = volume_mount_of(engine, name);
 
-        if (!mount)
-                return 0;
-        HOLD(&mount->lock);
-        if (!is_mounted(engine, name)) {
-                int r = mount_it(engine, name, mount, err);
-
-                if (r < 0)
-                        return r;
+        if (!mount) {
+                _cleanup_close_ int fd = -1;
+                return volume_open(engine, name, &fd, err);
         }
+        HOLD(&mount->lock);
+        int r = mount_once(engine, mount, name, err);
+        if (r < 0)
+                return r;
         if (!strv_has(mount->active, container_id))
                 strv_add(&mount->active, container_id);
         return 0;

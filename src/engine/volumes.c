@@ -6,7 +6,6 @@
 #include "engine/engine-private.h"
 #include "engine/events.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,18 +20,22 @@
 #include "base/log.h"
 #include "engine/documents.h"
 #include "engine/ocispec.h"
+#include "engine/room.h"
 
 typedef struct Volume {
         VolumeInfo info;
         /* Guarded by the index's lock. */
         char **users; /* container ids */
         bool removing;
+        bool stuck; /* its removal failed, and the record cannot be told: nobody may use it, as the
+                       next daemon would finish the removal; it can be removed again */
         VolumeMount mount;
+        pthread_mutex_t fill_lock; /* taken after a container's; held while it is filled */
 } Volume;
 
 struct Volumes {
-        pthread_mutex_t lock;      /* taken after a container's; only the record's inside it */
-        pthread_mutex_t fill_lock; /* one at a time is filled from an image */
+        pthread_mutex_t lock; /* taken after those of containers and of one volume; only the
+                                 record's inside it */
         Map by_name;
 };
 
@@ -42,6 +45,9 @@ static const JsonField volume_fields[] = {
         JSON_FIELD(Volume, "options", JSON_PAIRS, info.options, JSON_OMIT_EMPTY),
 };
 static const JsonTable volume_table = JSON_TABLE(Volume, "volume", volume_fields);
+
+/* A row's state from before its directory is touched until the row is gone. */
+#define STATE_REMOVING "{\"removing\":true}"
 
 static void lock_dropp(pthread_mutex_t **lock) {
         pthread_mutex_unlock(*lock);
@@ -54,8 +60,8 @@ static Volume *volume_new(const char *name) {
         Volume *volume = NEW(Volume);
 
         volume->info.name = str_copy(name);
-        pthread_mutex_init(&volume->mount.lock, NULL);
-        volume->mount.options = &volume->info.options;
+        volume_mount_init(&volume->mount, &volume->info.options);
+        pthread_mutex_init(&volume->fill_lock, NULL);
         return volume;
 }
 
@@ -63,6 +69,7 @@ static Volume *volume_free(Volume *volume) {
         if (!volume)
                 return NULL;
         volume_mount_done(&volume->mount);
+        pthread_mutex_destroy(&volume->fill_lock);
         free(volume->info.name);
         json_done(&volume_table, volume);
         strv_free(volume->users);
@@ -76,11 +83,16 @@ char *volume_mountpoint(const Engine *engine, const char *name) {
         return str_format("%s/volumes/%s/_data", engine->options.data_root, name);
 }
 
-int volume_open(Engine *engine, const char *name, int *ret_fd, Error *err) {
+int volume_open_place(Engine *engine, const char *name, int *ret_fd, Error *err) {
         _cleanup_free_ char *path = str_format("volumes/%s", name);
-        _cleanup_close_ int fd = -1;
 
-        int r = dir_open_at(engine->data_root_fd, path, 0710, &fd, err);
+        return dir_open_at(engine->data_root_fd, path, 0710, ret_fd, err);
+}
+
+int volume_open(Engine *engine, const char *name, int *ret_fd, Error *err) {
+        _cleanup_close_ int fd = -1;
+        int r = volume_open_place(engine, name, &fd, err);
+
         return r < 0 ? r : dir_open_at(fd, "_data", 0755, ret_fd, err);
 }
 
@@ -208,9 +220,9 @@ void volume_unuse(Engine *engine, const char *name, const char *container_id) {
 /* Marks it, so that nobody takes it into use while its files go. */
 static int removal_begin(Engine *engine, const char *name, Error *err) {
         HOLD(&engine->volumes->lock);
-        Volume *volume;
+        Volume *volume = map_get(&engine->volumes->by_name, name);
+        int r = volume && volume->stuck ? 0 : volume_get(engine, name, &volume, err);
 
-        int r = volume_get(engine, name, &volume, err);
         if (r < 0)
                 return r;
         if (!volume)
@@ -220,11 +232,26 @@ static int removal_begin(Engine *engine, const char *name, Error *err) {
                 return error_kind(err, ERROR_CONFLICT, "remove %s: volume is in use - [%s]", name,
                                   users);
         }
-        const DbRecord record = { .id = name, .state = "{\"removing\":true}" };
+        const DbRecord record = { .id = name, .state = STATE_REMOVING };
         r = db_update(engine->db, DB_VOLUMES, &record, false, err);
-        if (r == 0)
-                volume->removing = true;
-        return r;
+        if (r < 0)
+                return r;
+        volume->removing = true;
+        volume->stuck = false;
+        return 0;
+}
+
+/* Lock held. It can be used, and its removal be tried again, once the record says so: what that
+ * still has as being removed, the next daemon removes. */
+static void removal_undo(Engine *engine, Volume *volume) {
+        const DbRecord record = { .id = volume->info.name, .state = "{}" };
+        Error error = { 0 };
+
+        volume->stuck = db_update(engine->db, DB_VOLUMES, &record, true, &error) < 0;
+        volume->removing = volume->stuck;
+        if (volume->stuck)
+                log_error("volume %s, which could not be removed, cannot be used before it is: %s",
+                          volume->info.name, error.message);
 }
 
 static int removal_end(Engine *engine, const char *name, Error *err) {
@@ -243,25 +270,30 @@ static int removal_end(Engine *engine, const char *name, Error *err) {
         if (r == 0)
                 r = db_delete(engine->db, DB_VOLUMES, name, true, err);
         if (r < 0) {
-                Volume *volume = map_get(&engine->volumes->by_name, name);
-                if (volume)
-                        volume->removing = false; /* so that it can be tried again */
+                removal_undo(engine, map_get(&engine->volumes->by_name, name));
                 return error_prefix(err, "remove %s", name);
         }
         volume_free(map_drop(&engine->volumes->by_name, name));
         return 0;
 }
 
+static int remove_volume(Engine *engine, const char *name, Error *err) {
+        ROOM_TO_REMOVE(engine);
+        int r = removal_begin(engine, name, err);
+
+        if (r == 0)
+                r = removal_end(engine, name, err);
+        if (r == 0)
+                emit(engine, "destroy", name);
+        return r;
+}
+
 void volume_unuse_and_remove(Engine *engine, const char *name, const char *container_id) {
         Error error = { 0 };
 
         volume_unuse(engine, name, container_id);
-        int r = removal_begin(engine, name, &error);
-        if (r == 0)
-                r = removal_end(engine, name, &error);
-        if (r == 0)
-                emit(engine, "destroy", name);
-        else if (error.kind != ERROR_CONFLICT && error.kind != ERROR_NOT_FOUND)
+        if (remove_volume(engine, name, &error) < 0 && error.kind != ERROR_CONFLICT &&
+            error.kind != ERROR_NOT_FOUND)
                 log_warn("anonymous volume %s: %s", name, error.message);
 }
 
@@ -269,27 +301,17 @@ int engine_volume_remove(Engine *engine, const char *name, bool force, Error *er
         Error ours = { 0 };
 
         err = err ?: &ours;
-        int r = removal_begin(engine, name, err);
-        if (r < 0)
-                return force && err->kind == ERROR_NOT_FOUND ? 0 : r;
-        r = removal_end(engine, name, err);
-        if (r == 0)
-                emit(engine, "destroy", name);
-        return r;
+        int r = remove_volume(engine, name, err);
+        return r < 0 && force && err->kind == ERROR_NOT_FOUND ? 0 : r;
 }
 
 /* ---- filling ---- */
 
-static bool is_empty(int fd) {
-        _cleanup_closedir_ DIR *dir = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-        struct dirent *entry;
+static pthread_mutex_t *fill_lock_of(Engine *engine, const char *name) {
+        HOLD(&engine->volumes->lock);
+        Volume *volume = map_get(&engine->volumes->by_name, name);
 
-        if (dir)
-                rewinddir(dir);
-        while (dir && (entry = readdir(dir)))
-                if (!str_equal(entry->d_name, ".") && !str_equal(entry->d_name, ".."))
-                        return false;
-        return dir != NULL;
+        return &volume->fill_lock; /* it is in use, and stays */
 }
 
 int volume_fill(Container *container, const char *name, const char *path, Error *err) {
@@ -297,9 +319,9 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
                                 .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
         _cleanup_close_ int volume_fd = -1, root_fd = -1, from_fd = -1;
 
-        HOLD(&container->engine->volumes->fill_lock);
-        int r = volume_open(container->engine, name, &volume_fd, err);
-        if (r < 0 || !is_empty(volume_fd))
+        HOLD(fill_lock_of(container->engine, name));
+        int r = volume_open_empty(container->engine, name, &volume_fd, err);
+        if (r < 0 || volume_fd < 0)
                 return r;
         r = rootfs_open_image(container, &root_fd, err);
         if (r < 0)
@@ -366,7 +388,9 @@ void volumes_all(Engine *engine, VolumeInfo **ret, size_t *ret_count) {
         size_t count = 0;
 
         MAP_EACH(&engine->volumes->by_name, name, value) {
-                if (!((const Volume *)value)->removing)
+                const Volume *volume = value;
+
+                if (!volume->removing || volume->stuck)
                         info_copy(value, &volumes[count++]);
         }
         qsort(volumes, count, sizeof(*volumes), by_name);
@@ -449,14 +473,8 @@ int engine_volume_create(Engine *engine, const VolumeCreate *request, Buf *json,
 
 /* ---- start and end of the daemon ---- */
 
-typedef struct LoadJob {
-        Engine *engine;
-        Volumes *volumes;
-        char **half_removed;
-} LoadJob;
-
 static int load_row(void *data, const DbRecord *record, Error *err) {
-        LoadJob *job = data;
+        Volumes *volumes = data;
         Volume *volume = volume_new(record->id);
 
         int r = name_valid(record->id) ? json_parse(&volume_table, record->document ?: "{}",
@@ -467,34 +485,56 @@ static int load_row(void *data, const DbRecord *record, Error *err) {
                 volume_free(volume);
                 return r;
         }
-        if (record->state && strstr(record->state, "removing"))
-                strv_add(&job->half_removed, record->id);
-        (void)map_put(&job->volumes->by_name, record->id, volume);
+        volume->removing = str_equal(record->state, STATE_REMOVING);
+        (void)map_put(&volumes->by_name, record->id, volume);
         return 0;
 }
 
 int volumes_new(Engine *engine, Volumes **ret, Error *err) {
-        LoadJob job = { engine, NEW(Volumes), NULL };
+        Volumes *volumes = NEW(Volumes);
         _cleanup_close_ int fd = -1;
 
-        pthread_mutex_init(&job.volumes->lock, NULL);
-        pthread_mutex_init(&job.volumes->fill_lock, NULL);
+        pthread_mutex_init(&volumes->lock, NULL);
         int r = dir_open_at(engine->data_root_fd, "volumes", 0711, &fd, err);
         if (r == 0)
-                r = db_each(engine->db, DB_VOLUMES, load_row, &job, err);
-        if (r == 0) {
-                *ret = engine->volumes = job.volumes;
-                for (char **name = job.half_removed; name && *name; name++) {
-                        Error error = { 0 };
-
-                        if (removal_end(engine, *name, &error) < 0)
-                                log_warn("%s", error.message);
-                }
-        } else {
-                volumes_free(job.volumes);
-        }
-        strv_free(job.half_removed);
+                r = db_each(engine->db, DB_VOLUMES, load_row, volumes, err);
+        if (r < 0)
+                volumes_free(volumes);
+        else
+                *ret = engine->volumes = volumes;
         return r;
+}
+
+/* Its removal is taken back if it is, or may be, in use. */
+static bool keep_half_removed(Engine *engine, const char *name, bool all_known) {
+        HOLD(&engine->volumes->lock);
+        Volume *volume = map_get(&engine->volumes->by_name, name);
+
+        if (all_known && strv_length(volume->users) == 0)
+                return false;
+        log_warn("volume %s, whose removal was begun by an earlier daemon, stays: %s", name,
+                 strv_length(volume->users) > 0 ? "a container has it"
+                                                : "not all containers are known");
+        removal_undo(engine, volume);
+        return true;
+}
+
+void volumes_finish_removals(Engine *engine, bool all_known) {
+        _cleanup_strv_ char **names = NULL;
+        const char *name;
+        void *value;
+
+        MAP_EACH(&engine->volumes->by_name, name, value) {
+                if (((const Volume *)value)->removing)
+                        strv_add(&names, name);
+        }
+        for (char **each = names; each && *each; each++) {
+                Error error = { 0 };
+
+                if (!keep_half_removed(engine, *each, all_known) &&
+                    removal_end(engine, *each, &error) < 0)
+                        log_warn("%s", error.message);
+        }
 }
 
 static void free_value(void *volume) {
@@ -506,7 +546,6 @@ Volumes *volumes_free(Volumes *volumes) {
                 return NULL;
         map_done(&volumes->by_name, free_value);
         pthread_mutex_destroy(&volumes->lock);
-        pthread_mutex_destroy(&volumes->fill_lock);
         free(volumes);
         return NULL;
 }

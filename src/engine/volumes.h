@@ -22,8 +22,9 @@ void volumes_all(Engine *engine, VolumeInfo **ret, size_t *ret_count);
 void volumes_free_all(VolumeInfo *volumes, size_t count);
 /* volume-documents.c: as the API shows it, without UsageData. */
 json_object *volume_document(const Engine *engine, const VolumeInfo *info);
-/* Bytes of its files. */
-int64_t volume_size(const Engine *engine, const char *name);
+/* Bytes of its files; -1: not measured, as what its options mount may be a server's that is away.
+ */
+int64_t volume_size(const Engine *engine, const VolumeInfo *info);
 
 /* Takes volume `name` into use for a container, making it where it is missing (*ret_made), with the
  * labels and options of create. NULL: an
@@ -38,8 +39,11 @@ void volume_unuse(Engine *engine, const char *name, const char *container_id);
 void volume_unuse_and_remove(Engine *engine, const char *name, const char *container_id);
 /* At daemon start: a use that the record tells of. The volume need not exist. */
 void volume_adopt_use(Engine *engine, const char *name, const char *container_id);
-/* Its directory, made if missing: *ret_fd is the caller's. */
+/* Where its files are, made if missing: *ret_fd is the caller's. Not of one that is mounted, whose
+ * server may never answer. */
 int volume_open(Engine *engine, const char *name, int *ret_fd, Error *err);
+/* The same of the directory in which that is, "_data": this machine's own. */
+int volume_open_place(Engine *engine, const char *name, int *ret_fd, Error *err);
 char *volume_mountpoint(const Engine *engine, const char *name); /* the caller's */
 /* ---- volume-mount.c: volumes with options ---- */
 
@@ -49,16 +53,20 @@ int volume_options_check(const Pairs *options, Error *err);
  */
 typedef struct VolumeMount {
         pthread_mutex_t lock;
-        char **active;            /* ids of containers that run */
-        const Pairs *options;     /* never change */
-        struct NewMount *hanging; /* asks a server that does not answer; nobody waits for it */
+        char **active;        /* ids of containers that run */
+        const Pairs *options; /* never change */
+
+        pthread_mutex_t call_lock;  /* short; of what follows */
+        struct VolumeCall *hanging; /* asks a server that does not answer; nobody waits for it */
 } VolumeMount;
+/* volume-call.c */
+void volume_mount_init(VolumeMount *mount, const Pairs *options);
 void volume_mount_done(VolumeMount *mount);
 /* volumes.c: NULL: there is no such volume, or it has no options. It lasts as long as the volume is
  * in use. */
 VolumeMount *volume_mount_of(Engine *engine, const char *name);
-/* Mounts what the volume's options name, unless it is. Without options nothing happens. internal.
- */
+/* Mounts what the volume's options name, unless it is, and sees that it answers. Without options
+ * its directory is made, if it is missing. internal. */
 int volume_activate(Engine *engine, const char *name, const char *container_id, Error *err);
 /* The container does not run any more; the last one's unmounts. One that did not is fine. */
 void volume_deactivate(Engine *engine, const char *name, const char *container_id);
@@ -69,6 +77,13 @@ void volumes_settle(Engine *engine);
 /* Takes every mount off the volume's directory. */
 int volume_unmount(Engine *engine, const char *name, Error *err);
 
+/* ---- volume-call.c ---- */
+/* What is at `subpath` below its root (O_PATH), once it is mounted. invalid, forbidden. */
+int volume_open_subpath(Engine *engine, const char *name, const char *subpath, int *ret_fd,
+                        Error *err);
+/* Its root if it is empty, else -1. */
+int volume_open_empty(Engine *engine, const char *name, int *ret_fd, Error *err);
+
 /* Fills an empty volume with what the container's image has at `path`. */
 int volume_fill(Container *container, const char *name, const char *path, Error *err);
 
@@ -77,4 +92,7 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
 int directory_copy(int from_fd, int to_fd, Error *err);
 
 int volumes_new(Engine *engine, Volumes **ret, Error *err); /* reads the record */
+/* At daemon start, once it is known what containers use: what a removal that was cut short has left
+ * goes; not where a container has the volume, or may (all_known is false). */
+void volumes_finish_removals(Engine *engine, bool all_known);
 Volumes *volumes_free(Volumes *volumes);
