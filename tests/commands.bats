@@ -405,6 +405,9 @@ bind() { echo "{\"Mounts\": [{\"Type\": \"bind\", \"Source\": \"$root/ro\", \"Ta
   [[ $output == *'non-shareable IPC (hint: use IpcMode:shareable for the donor container)'* ]]
   run -125 brig run --rm --mount type=container,source=none,target=/its busybox true
   [[ $output == *'No such container: none'* ]]
+  # A start that fails lets the mount go before its container is removed.
+  for _ in 1 2 3 4 5; do run -127 brig run --rm --mount type=container,source=giver,target=/its,readonly busybox nonesuch; done
+  wait_until eval '[ -z "$(ls "$root/run/containers" | grep -vxF -f <(brig ps -aq --no-trunc))" ]'
   brig kill giver >/dev/null
   run -125 brig run --rm --mount type=container,source=giver,target=/its busybox true
   [[ $output == *'cannot join mount of a non running container'* ]]

@@ -167,8 +167,8 @@ for _ in range(2):
   other=$!
   wait_until [ -S "$root/other.sock" ]
   wait_until [ -e "$root/open/engine.db" ]
-  kill "$other"
-  wait "$other" || :
+  kill "$(cat "$root/other.pid")"
+  wait "$other"
   [ "$(stat -c %a "$root/open")" = 710 ]
   [ -z "$(find "$root/open" -name '*.db*' -perm /077)" ]
 }
