@@ -241,7 +241,7 @@ int serve_names(void) {
 /* Where the first connection to port 7777 comes from. */
 int look_at_source(void) {
         const struct timeval patience = { .tv_sec = 30 };
-        struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(7777) }, peer;
+        struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = htons(7777) }, peer = {};
         socklen_t size = sizeof(peer);
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
 

@@ -146,7 +146,7 @@ int user_lookup(const char *passwd, const char *group, const char *user, char *c
         _cleanup_free_ char *name =
                 str_copy_n(user ?: "", colon ? (size_t)(colon - user) : strlen(user ?: ""));
         bool has_group = colon && colon[1];
-        UserEntry entry;
+        UserEntry entry = {};
         int64_t gid;
 
         int r = resolve_user(passwd, *name ? name : "0", &entry, most, err);

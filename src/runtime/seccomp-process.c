@@ -166,7 +166,7 @@ static bool ran_out_of_memory(int status) {
 
 static int wait_compiler(pid_t pid, Error *err) {
         _cleanup_close_ int pidfd = -1;
-        int status, r = pidfd_of_child(pid, &pidfd, err);
+        int status = 0, r = pidfd_of_child(pid, &pidfd, err);
 
         if (r == 0)
                 r = pidfd_wait_or_kill(&pidfd, COMPILE_TIMEOUT, &status, err);
