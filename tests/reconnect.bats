@@ -99,6 +99,25 @@ rm_options() { echo --rm --name ran -v "$go:/go" "$@" busybox; }
   ends_with 7
 }
 
+@test "run: the output goes on beside a socket at which nobody answers yet" {
+  background brig -D run $(rm_options) sh -c "$counting"
+  begun
+  kill_daemon
+  rm "$root/brig.sock"
+  python3 -c 'import signal, socket, sys; signal.alarm(60); s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(9); s.accept(); open(sys.argv[2], "w"); signal.pause()' \
+    "$root/brig.sock" "$go/asked" 3>&- &
+  listener=$!
+  wait_until test -e "$go/asked"
+  lines=$(wc -l <"$out")
+  wait_until bash -c "[[ \$(wc -l <'$out') -gt $((lines + 3)) ]]"
+  kill "$listener"
+  wait "$listener" || :
+  start_daemon
+  asked 2
+  touch "$go/end"
+  ends_with 7
+}
+
 @test "nothing of brig outlives it while it looks for the daemon" {
   background brig run --name ran -v "$go:/go" busybox sh -c "$counting"
   begun
