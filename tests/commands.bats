@@ -16,6 +16,28 @@ teardown() {
   [ "$stderr" = err ]
 }
 
+# said PROGRAM WORD...: what it says of a format, without the types' and the template's own names, and its exit code.
+said() {
+  local code=0 text
+  text=$(env -u BRIG_HOST "$@" 2>&1) || code=$?
+  sed 's/version:1:/:1:/; s/executing "version"/executing ""/; s/ in type .*//' <<<"$text"
+  echo "exit code $code"
+}
+
+@test "a format that is none ends each command as it ends docker's" {
+  local command format
+  for format in '{{.ID' '{{nope .}}' '{{.Nope}}'; do
+    for command in ps images "network ls" "volume ls" "stats --no-stream" "system df" "history busybox" "context ls" info version \
+      "inspect busybox" "network inspect bridge" "events --since 0 --until 1"; do
+      [[ $command$format != events*Nope* ]] || continue # without an event, brig takes any member
+      echo "$command $format"
+      diff <(said docker $command --format "$format") <(said brig $command --format "$format")
+    done
+  done
+  # What goes wrong with an empty row only is no error.
+  [ -z "$(brig ps --format '{{slice .ID 0 3}} {{.Label "x"}}')" ]
+}
+
 @test "run passes standard input on, and its end" {
   run bash -c 'printf "one\ntwo\n" | brig run --rm -i busybox wc -l'
   [ "$status" -eq 0 ]

@@ -58,6 +58,10 @@ plain() { on_host env -u DOCKER_HOST -u BRIG_HOST "$@"; }
   [[ $output == *'context "ours" already exists'* ]]
   run -1 plain brig context create --docker hosts=unix:///x new
   [[ $output == *"unrecognized config key: hosts"* ]]
+  for program in docker brig; do
+    run -1 plain $program context create --docker host=unix:///x x
+    [[ $output == *'context name "x" is invalid'* ]]
+  done
   run -1 plain brig context create --docker host=unix:///x ../new
   [[ $output == *'context name "../new" is invalid'* ]]
   run -1 plain brig context rm default

@@ -52,6 +52,85 @@ ends_with() { local status=0; wait "$command" || status=$?; [[ $status -eq $1 ]]
   whole ran
 }
 
+# asked TIMES: for the container's end, by a brig with -D.
+asked() { wait_until eval "[[ \$(grep -ac 'POST .*/wait' '$err') -ge $1 ]]"; }
+rm_options() { echo --rm --name ran -v "$go:/go" "$@" busybox; }
+
+@test "run --rm, whose container goes on after the daemon is back, and back again" {
+  background brig -D run $(rm_options) sh -c "$counting"
+  begun
+  kill_daemon
+  start_daemon
+  asked 2
+  stop_daemon
+  lines=$(wc -l <"$out")
+  wait_until bash -c "[[ \$(wc -l <'$out') -gt $((lines + 3)) ]]"
+  start_daemon
+  asked 3
+  touch "$go/end"
+  ends_with 7
+  # Nothing was said beside the output, which went on.
+  no grep -q 'is lost' "$err"
+}
+
+@test "start -a and attach of a container that is removed at its end, over a daemon that was away" {
+  for follow in "start -a" attach; do
+    rm -f "$go/end"
+    brig create $(rm_options) sh -c "$counting"
+    [[ $follow == start* ]] || brig start ran
+    background brig -D $follow ran
+    begun
+    kill_daemon
+    start_daemon
+    asked 2
+    touch "$go/end"
+    ends_with 7
+    wait_until no brig inspect ran
+  done
+}
+
+@test "run --rm -it, over a daemon that was away" {
+  background script -qec "brig -D run -it $(rm_options) sh -c 'echo line 3; while [ ! -e /go/end ]; do sleep 0.05; done; exit 7' 2>'$err'" /dev/null </dev/null
+  begun
+  kill_daemon
+  start_daemon
+  asked 2
+  touch "$go/end"
+  ends_with 7
+}
+
+@test "run: the output goes on beside a socket at which nobody answers yet" {
+  background brig -D run $(rm_options) sh -c "$counting"
+  begun
+  kill_daemon
+  rm "$root/brig.sock"
+  python3 -c 'import signal, socket, sys; signal.alarm(60); s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(9); s.accept(); open(sys.argv[2], "w"); signal.pause()' \
+    "$root/brig.sock" "$go/asked" 3>&- &
+  listener=$!
+  wait_until test -e "$go/asked"
+  lines=$(wc -l <"$out")
+  wait_until bash -c "[[ \$(wc -l <'$out') -gt $((lines + 3)) ]]"
+  kill "$listener"
+  wait "$listener" || :
+  start_daemon
+  asked 2
+  touch "$go/end"
+  ends_with 7
+}
+
+@test "nothing of brig outlives it while it looks for the daemon" {
+  background brig run --name ran -v "$go:/go" busybox sh -c "$counting"
+  begun
+  kill_daemon
+  wait_until pgrep -P "$command"
+  prober=$(pgrep -P "$command")
+  kill -KILL "$command"
+  ends_with 137
+  wait_until process_is_gone "$prober"
+  touch "$go/end"
+  start_daemon
+}
+
 @test "run --rm: a container that was removed meanwhile: its code is not known, and brig says so" {
   background brig run --rm --name ran -v "$go:/go" busybox sh -c "$counting"
   begun

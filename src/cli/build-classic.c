@@ -222,10 +222,9 @@ static int check_classic(const BuildOptions *options, const BuildSource *source,
 
         for (size_t i = 0; i < ELEMENTS(options_given); i++)
                 if (options_given[i].given)
-                        return error_kind(err, ERROR_UNSUPPORTED,
-                                          "%s needs %s: leave it out, or %s", options_given[i].name,
-                                          "brigd on a Unix socket of this machine",
-                                          "build with -H unix:///run/brig/brig.sock");
+                        return build_needs_descriptors(options_given[i].name, "leave it out",
+                                                       "build with -H unix:///run/brig/brig.sock",
+                                                       err);
         if (source->dockerfile && (source->kind == SOURCE_ARCHIVE || source->kind == SOURCE_URL))
                 return error_kind(err, ERROR_UNSUPPORTED,
                                   "a Dockerfile on standard input needs a directory as the context "

@@ -153,6 +153,9 @@ typedef struct Build {
 /* A daemon on a Unix socket that is brigd takes descriptors; DOCKER_BUILDKIT=0 asks for the classic
  * builder, whose output scripts read. */
 bool build_takes_descriptors(const Cli *cli);
+/* That what cannot be had without them, and why there are none; there are two ways out where it is
+ * the daemon. ERROR_UNSUPPORTED */
+int build_needs_descriptors(const char *what, const char *instead, const char *other, Error *err);
 /* Sends it all. The answer is a stream of BuildProgress. */
 int build_send(Build *build, HttpReply **ret, Error *err);
 /* Has the daemon read the Dockerfile and the ignore file of what is no directory of ours. */

@@ -9,9 +9,23 @@
 #include "cli/credentials.h"
 #include "http/head.h"
 
+static bool wants_classic(void) {
+        return str_equal(getenv("DOCKER_BUILDKIT"), "0");
+}
+
 bool build_takes_descriptors(const Cli *cli) {
-        return cli->is_brigd && str_after(cli->host, "unix://") &&
-               !str_equal(getenv("DOCKER_BUILDKIT"), "0");
+        return cli->is_brigd && str_after(cli->host, "unix://") && !wants_classic();
+}
+
+int build_needs_descriptors(const char *what, const char *instead, const char *other, Error *err) {
+        if (wants_classic())
+                return error_kind(err, ERROR_UNSUPPORTED,
+                                  "%s is not in the classic request, which DOCKER_BUILDKIT=0 asks "
+                                  "for: unset DOCKER_BUILDKIT, or %s",
+                                  what, instead);
+        return error_kind(err, ERROR_UNSUPPORTED,
+                          "%s needs brigd on a Unix socket of this machine: %s, or %s", what,
+                          instead, other);
 }
 
 static int add_archive(Build *build, char *const *left_out, BuildContextDocument *context,
@@ -260,9 +274,8 @@ int build_fetch_texts(Build *build, Error *err) {
         if (r < 0)
                 return r;
         if (!build_takes_descriptors(build->cli))
-                return error_kind(err, ERROR_UNSUPPORTED,
-                                  "a check of what is no directory needs brigd on a Unix socket of "
-                                  "this machine: give a directory, or the Dockerfile with -f -");
+                return build_needs_descriptors("a check of what is no directory",
+                                               "give a directory", "the Dockerfile with -f -", err);
         build->document.texts = true;
         r = build_send(build, &reply, err);
         if (r == 0)

@@ -112,6 +112,16 @@ bool cli_lost(const Error *err);
  * the waiting, with an error; -1: none. */
 int cli_reconnect(Cli *cli, int signal_fd, Error *err);
 
+/* The same beside something else, and without a word or an end: a process of ours, which is no more
+ * once a daemon answers. */
+typedef struct Probe {
+        pid_t pid; /* 0: none */
+        int fd;    /* its pidfd, for poll(2) */
+} Probe;
+
+int probe_begin(Cli *cli, Probe *ret);
+void probe_end(Probe *probe); /* idempotent */
+
 /* path begins with a slash and lacks the version. body: a JSON document or NULL, borrowed. A status
  * of 400 and more is an error, "Error response from daemon: …", of the kind that fits. */
 int api_call(Cli *cli, const char *method, const char *path, json_object *body, HttpReply **ret,

@@ -65,14 +65,6 @@ extern const Command completion_command;
 /* dial-stdio.c */
 extern const Command dial_stdio_command;
 
-/* Opens a wait for the container: condition "next-exit" and the like. */
-int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, Error *err);
-/* The wait's answer, for which a daemon that went away is waited for, and asked again. signal_fd:
- * see cli_reconnect. */
-int wait_answer(Cli *cli, const char *id, const char *condition, int signal_fd, HttpReply **wait,
-                json_object **ret, Error *err);
-/* The exit code of an answer; says what it says of an error. */
-int wait_code(json_object *answer);
 /* Attaches stream to the container: POST …/attach; keys: --detach-keys or NULL. */
 int stream_attach(Stream *stream, const char *id, const char *keys, Error *err);
 /* The option's value, or config.json's; NULL: the usual keys. */

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/list.h"
+#include "cli/wait.h"
 
 /* ---- stop, restart, kill ---- */
 
@@ -175,15 +176,13 @@ const Command unpause_command = {
 };
 
 static int wait_for_one(Cli *cli, const char *name, Error *err) {
-        static const char condition[] = "not-running";
-        _cleanup_reply_ HttpReply *wait = NULL;
-        _cleanup_json_ json_object *answer = NULL;
-        int r = wait_open(cli, name, condition, &wait, err);
+        _cleanup_waiting_ Waiting waiting;
+        int r = waiting_open(&waiting, cli, name, "not-running", err);
 
         if (r == 0)
-                r = wait_answer(cli, name, condition, -1, &wait, &answer, err);
+                r = waiting_end(&waiting, -1, err);
         if (r == 0)
-                (void)printf("%lld\n", (long long)json_number(answer, "StatusCode"));
+                (void)printf("%lld\n", (long long)json_number(waiting.answer, "StatusCode"));
         return r;
 }
 

@@ -30,7 +30,7 @@ void context_done(Context *context) {
 /* ---- names ---- */
 
 int context_name_check(const char *name, Error *err) {
-        bool valid = isalnum((unsigned char)*name);
+        bool valid = isalnum((unsigned char)*name) && name[1];
 
         for (const char *c = name; *c; c++)
                 valid &= isalnum((unsigned char)*c) || strchr("_.+-", *c);

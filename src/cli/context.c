@@ -350,7 +350,6 @@ static const ListKind context_kind = {
         .table = "{{.Name}}{{if .Current}} *{{end}}\t{{.Description}}\t{{.DockerEndpoint}}"
                  "\t{{.Error}}",
         .quiet = "{{.Name}}",
-        .failure = "template parsing error",
         .columns = columns,
         .count = ELEMENTS(columns),
 };

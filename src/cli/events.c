@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/template.h"
+#include "cli/list.h"
 #include "cli/times.h"
 
 typedef struct EventsOptions {
@@ -101,7 +101,7 @@ static int print_as(const char *format, const Template *template, json_object *e
                         (void)printf("%s\n", out.data ?: "");
         }
         (void)fflush(stdout);
-        return r < 0 ? error_prefix(err, "Error parsing format") : 0;
+        return r < 0 ? format_refused("Error parsing format", err) : 0;
 }
 
 static int add_time(char **path, const char *name, const char *text, Error *err) {
@@ -128,7 +128,7 @@ static int run_events(Cli *cli, const Options *options, Error *err) {
         int r = 0;
 
         if (format && !str_equal(format, "json") && template_parse(format, &template, err) < 0)
-                return error_prefix(err, "Error parsing format");
+                return format_refused("Error parsing format", err);
         r = add_time(&path, "since", o->since, err);
         if (r == 0)
                 r = add_time(&path, "until", o->until, err);
@@ -145,7 +145,7 @@ static int run_events(Cli *cli, const Options *options, Error *err) {
                 if (r <= 0)
                         return r;
                 r = print_as(format, template, event, err);
-                if (r < 0)
+                if (r != 0)
                         return r;
         }
 }

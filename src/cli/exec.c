@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/specs.h"
 #include "cli/stream.h"
+#include "cli/wait.h"
 
 /* ---- exec ---- */
 
@@ -181,28 +182,12 @@ static int check_attachable(json_object *info, Error *err) {
         return 0;
 }
 
-/* The exit code that wait told, or the container's if it is not yet told. */
-static int attach_exit_code(Cli *cli, const char *id, int signal_fd, Error *err) {
-        _cleanup_free_ char *path = path_format("/containers/%s/wait", id);
-        _cleanup_json_ json_object *answer = NULL;
-        int r;
-
-        while ((r = api_json(cli, "POST", path, NULL, &answer, err)) < 0 && cli_lost(err)) {
-                r = cli_reconnect(cli, signal_fd, err);
-                if (r < 0)
-                        return r;
-        }
-
-        if (r < 0 && err->kind == ERROR_NOT_FOUND) /* --rm was faster */
-                return 0;
-        return r < 0 ? r : (int)json_number(answer, "StatusCode") & 0xFF;
-}
-
 static int run_attach(Cli *cli, const Options *options, Error *err) {
         const AttachOptions *o = options->values;
         _cleanup_free_ char *path = path_format("/containers/%s/json", options->arguments[0]);
         _cleanup_json_ json_object *info = NULL;
         _cleanup_stream_ Stream stream;
+        _cleanup_waiting_ Waiting waiting = {};
         json_object *config;
         const char *id;
         int r;
@@ -222,14 +207,20 @@ static int run_attach(Cli *cli, const Options *options, Error *err) {
                 return error_kind(err, ERROR_INVALID, "the input device is not a TTY");
         if (!options_given(options, "sig-proxy") || o->sig_proxy)
                 stream.proxy = stream.tty ? NULL : id;
-        r = stream_attach(&stream, id, chosen_detach_keys(cli, o->detach_keys), err);
+        /* Before the output: once it has ended --rm may be faster. */
+        r = waiting_open(&waiting, cli, id, "not-running", err);
+        if (r == 0)
+                r = stream_attach(&stream, id, chosen_detach_keys(cli, o->detach_keys), err);
         if (r < 0)
                 return r;
+        stream.waiting = &waiting;
         stream_redraw(&stream);
         r = stream_run(&stream, err);
         if (r == STREAM_DETACHED)
                 return error_kind(err, ERROR_INVALID, "read escape sequence");
-        return r < 0 ? r : attach_exit_code(cli, id, stream.signal_fd, err);
+        if (r == 0)
+                r = waiting_end(&waiting, stream.signal_fd, err);
+        return r < 0 ? r : waiting_code(&waiting);
 }
 
 const Command attach_command = { "[OPTIONS] CONTAINER",

@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/endpoint.h"
-#include "cli/template.h"
+#include "cli/list.h"
 
 typedef struct InspectOptions {
         char *format, *type, *platform;
@@ -188,7 +188,7 @@ static int inspect(Cli *cli, const Options *options, Get get, Error *err) {
         int code = 0, r;
 
         if (!plain && template_parse(o->format, &template, err) < 0)
-                return error_prefix(err, "template parsing error");
+                return format_refused("template parsing error", err);
         for (size_t i = 0; i < options->count; i++) {
                 json_object *document = NULL;
 

@@ -6,6 +6,7 @@
 #include "cli/config.h"
 #include "cli/values.h"
 
+#define EXIT_FORMAT 64
 #define LEAST_WIDTH 10
 #define PADDING 3
 
@@ -175,16 +176,20 @@ int list_print(const ListKind *kind, const char *format, const char *table, bool
         return list_write(kind, format, table, quiet, list, stdout, err);
 }
 
+int format_refused(const char *words, Error *err) {
+        (void)error_prefix(err, "%s", words);
+        (void)cli_complain(err);
+        return EXIT_FORMAT;
+}
+
 int format_document(const char *format, const TemplateData *data, Buf *out, Error *err) {
         _cleanup_(template_freep) Template *template = NULL;
-        int r;
 
         if (str_equal(format, "json")) {
                 json_add_go(out, data->dot, true);
                 return 0;
         }
-        r = template_parse(format, &template, err);
-        if (r == 0)
-                r = template_run(template, data, out, err);
-        return r;
+        if (template_parse(format, &template, err) < 0)
+                return format_refused("template parsing error", err);
+        return template_run(template, data, out, err);
 }

@@ -47,8 +47,10 @@ int list_write(const ListKind *kind, const char *format, const char *table, bool
  * columns and `padding` spaces; printed. */
 void table_print(const char *text, size_t least, size_t padding, FILE *out);
 
-/* One document through a template: version, info and events. NULL or "": an error of the caller.
- * "json" is the document itself. */
+/* Says why a format is none; the exit code that Docker has for it in what is no list. */
+int format_refused(const char *words, Error *err);
+/* One document through a template: version and info. NULL or "": an error of the caller. "json" is
+ * the document itself. What format_refused gives, for no template. */
 int format_document(const char *format, const TemplateData *data, Buf *out, Error *err);
 /* The text with the escapes \t and \n as the characters. The caller's. */
 char *format_unescape(const char *format);

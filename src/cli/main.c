@@ -8,7 +8,6 @@
 #include "cli/config.h"
 
 #define EXIT_USAGE 125
-#define EXIT_TEMPLATE 64
 
 static const Option global_rows[] = {
         { "config", 0, OPTION_STRING, offsetof(Cli, config_dir), "Where config.json is", NULL,
@@ -86,11 +85,7 @@ static int end_with(const Cli *cli, const Command *command, const Error *err) {
                 cli_hint(cli, err->message);
                 return EXIT_USAGE;
         }
-        (void)cli_complain(err);
-        return strstr(err->message, "template parsing error") &&
-                               !strstr(err->message, ": executing ")
-                       ? EXIT_TEMPLATE
-                       : 1;
+        return cli_complain(err);
 }
 
 /* ---- running a command ---- */

@@ -253,6 +253,28 @@ static json_object *make_row(json_object *container, const PsOptions *o) {
 
 /* ---- the command ---- */
 
+/* Docker tries a format before there are containers. Where a member is none it is no format; what
+ * else goes wrong may be a matter of an empty row. */
+static int check_format(const char *format, Error *err) {
+        _cleanup_json_ json_object *nothing = json_object_new_object();
+        _cleanup_(list_done) List list = {};
+        _cleanup_free_ char *text = NULL;
+        size_t length;
+        FILE *out = open_memstream(&text, &length);
+        Error why = {};
+        int r;
+
+        if (!out)
+                return error_set(err, errno, "open_memstream");
+        list_add(&list, make_row(nothing, &(PsOptions){ 0 }), NULL);
+        r = list_write(&kind, format, NULL, false, &list, out, &why);
+        (void)fclose(out);
+        if (r == 0 || !strstr(why.message, "can't evaluate field"))
+                return 0;
+        *err = why;
+        return r;
+}
+
 static char *list_path(const PsOptions *o, const Options *options, const char *format) {
         char *path = str_copy("/containers/json");
         int64_t limit = o->latest ? 1 : options_given(options, "last") ? o->last : -1;
@@ -292,6 +314,10 @@ static int run_ps(Cli *cli, const Options *options, Error *err) {
                 list_add(&list, make_row(container, o),
                          json_object_get(json_member(container, "Labels")));
         }
+        if (format && list.count == 0)
+                r = check_format(format, err);
+        if (r < 0)
+                return r;
         return list_print(&kind, format, o->size ? PS_TABLE "\t{{.Size}}" : NULL, o->quiet, &list,
                           err);
 }

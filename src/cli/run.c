@@ -2,9 +2,6 @@
  * (create, attach, wait, start), and the process's exit code as our own. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -12,6 +9,7 @@
 #include "cli/container-options.h"
 #include "cli/progress.h"
 #include "cli/stream.h"
+#include "cli/wait.h"
 #include "format/reference.h"
 
 #define EXIT_DAEMON 125
@@ -135,117 +133,6 @@ static int create_container(Cli *cli, const ContainerOptions *o, const Container
         return 0;
 }
 
-/* ---- waiting ---- */
-
-int wait_open(Cli *cli, const char *id, const char *condition, HttpReply **ret, Error *err) {
-        _cleanup_free_ char *path = path_format("/containers/%s/wait", id);
-
-        if (api_at_least(cli, 30))
-                path_query(&path, "condition", condition);
-        return api_call(cli, "POST", path, NULL, ret, err);
-}
-
-/* A signal is the container's as long as that takes any, then our own. */
-static int pass_or_end(Cli *cli, const char *id, int signal_fd, Error *err) {
-        struct signalfd_siginfo info;
-        Error why = {};
-
-        if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info) ||
-            info.ssi_signo == SIGWINCH)
-                return 0;
-        if (signal_send(cli, id, (int)info.ssi_signo, &why) == 0)
-                return 0;
-        return error_kind(err, ERROR_INTERNAL,
-                          "interrupted while waiting for the end of container %s: %s", id,
-                          why.message);
-}
-
-/* Until there is something to read. */
-static int wait_readable(Cli *cli, const char *id, const HttpReply *reply, int signal_fd,
-                         Error *err) {
-        struct pollfd fds[] = { { http_reply_poll_fd(reply), POLLIN, 0 },
-                                { signal_fd, POLLIN, 0 } };
-        int r = 0;
-
-        while (r == 0 && fds[0].fd >= 0 && !fds[0].revents) {
-                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
-                        return error_set(err, errno, "poll");
-                if (fds[1].revents)
-                        r = pass_or_end(cli, id, signal_fd, err);
-        }
-        return r;
-}
-
-static int read_wait(Cli *cli, const char *id, int signal_fd, HttpReply *reply, json_object **ret,
-                     Error *err) {
-        _cleanup_buf_ Buf held = {};
-        int r = wait_readable(cli, id, reply, signal_fd, err);
-
-        if (r < 0)
-                return r;
-        r = api_next_json(reply, &held, ret, err);
-        if (r == 0)
-                return error_kind(err, ERROR_UNAVAILABLE, "the daemon did not tell the exit code");
-        return r < 0 ? r : 0;
-}
-
-int wait_answer(Cli *cli, const char *id, const char *condition, int signal_fd, HttpReply **wait,
-                json_object **ret, Error *err) {
-        bool removes = str_equal(condition, "removed");
-        int r = read_wait(cli, id, signal_fd, *wait, ret, err);
-
-        while (r < 0 && cli_lost(err)) {
-                *wait = http_reply_free(*wait);
-                r = cli_reconnect(cli, signal_fd, err);
-                if (r < 0)
-                        return r;
-                /* It may have ended meanwhile: the next exit would never come. */
-                r = wait_open(cli, id, removes ? condition : "not-running", wait, err);
-                if (r == 0)
-                        r = read_wait(cli, id, signal_fd, *wait, ret, err);
-                if (r < 0 && err->kind == ERROR_NOT_FOUND && removes)
-                        return error_kind(err, ERROR_NOT_FOUND,
-                                          "the container ended and was removed while the daemon "
-                                          "was away: its exit code is not known");
-        }
-        return r;
-}
-
-int wait_code(json_object *answer) {
-        const char *message = json_member_string(json_member(answer, "Error"), "Message");
-
-        if (str_empty(message))
-                return (int)json_number(answer, "StatusCode") & 0xFF;
-        (void)fprintf(stderr, "Error waiting for container: %s\n", message);
-        return EXIT_DAEMON;
-}
-
-/* ---- a container of ours ---- */
-
-typedef struct Waiting {
-        const char *id, *condition;
-        HttpReply *reply;
-} Waiting;
-
-static void waiting_done(Waiting *waiting) {
-        waiting->reply = http_reply_free(waiting->reply);
-}
-
-static int waiting_open(Cli *cli, const char *id, bool removes, Waiting *waiting, Error *err) {
-        waiting->id = id;
-        waiting->condition = removes ? "removed" : "next-exit";
-        return wait_open(cli, id, waiting->condition, &waiting->reply, err);
-}
-
-/* The exit code, or a negative errno. */
-static int waiting_end(Cli *cli, Waiting *waiting, int signal_fd, Error *err) {
-        _cleanup_json_ json_object *answer = NULL;
-        int r = wait_answer(cli, waiting->id, waiting->condition, signal_fd, &waiting->reply,
-                            &answer, err);
-
-        return r < 0 ? r : wait_code(answer);
-}
-
 /* ---- attaching ---- */
 
 static char *attach_path(const char *id, const Stream *stream, const char *keys) {
@@ -277,6 +164,24 @@ int stream_attach(Stream *stream, const char *id, const char *keys, Error *err) 
 
 const char *chosen_detach_keys(Cli *cli, const char *option) {
         return option ?: config_string(cli, "detachKeys");
+}
+
+/* The process's exit code at the end of its output, or a negative errno. */
+static int run_stream(Stream *stream, Waiting *waiting, Error *err) {
+        int r;
+
+        stream->waiting = waiting;
+        stream_resize(stream);
+        r = stream_run(stream, err);
+        if (r != 0)
+                return r == STREAM_DETACHED ? 0 : r;
+        r = waiting_end(waiting, stream->signal_fd, err);
+        return r < 0 ? r : waiting_code(waiting);
+}
+
+/* Of a container that does not run yet. */
+static const char *end_condition(bool removes) {
+        return removes ? "removed" : "next-exit";
 }
 
 /* ---- run ---- */
@@ -338,7 +243,7 @@ static int run_detached(Cli *cli, const ContainerCreate *create, const char *id,
 static int run_attached(Cli *cli, const ContainerOptions *o, const ContainerCreate *create,
                         const char *id, Error *err) {
         _cleanup_stream_ Stream stream;
-        _cleanup_(waiting_done) Waiting waiting = {};
+        _cleanup_waiting_ Waiting waiting = {};
         int r;
 
         stream_init(&stream, cli, create->config.tty);
@@ -348,22 +253,18 @@ static int run_attached(Cli *cli, const ContainerOptions *o, const ContainerCrea
         stream.proxy = o->sig_proxy && !create->config.tty ? id : NULL;
         r = stream_attach(&stream, id, chosen_detach_keys(cli, o->detach_keys), err);
         if (r == 0)
-                r = waiting_open(cli, id, create->host.auto_remove, &waiting, err);
+                r = waiting_open(&waiting, cli, id, end_condition(create->host.auto_remove), err);
         if (r < 0)
                 return r;
         if (start(cli, id, err) < 0) {
                 /* Its name is free when we are gone. */
                 if (create->host.auto_remove && cli_lost(err))
-                        (void)waiting_end(cli, &waiting, stream.signal_fd, &(Error){});
+                        (void)waiting_end(&waiting, stream.signal_fd, &(Error){});
                 else if (create->host.auto_remove && err->number != EINTR)
                         remove_unstarted(cli, id);
                 return report_failure(cli, err);
         }
-        stream_resize(&stream);
-        r = stream_run(&stream, err);
-        if (r != 0)
-                return r == STREAM_DETACHED ? 0 : r;
-        return waiting_end(cli, &waiting, stream.signal_fd, err);
+        return run_stream(&stream, &waiting, err);
 }
 
 /* -i and -t need a terminal to read from. */
@@ -517,9 +418,10 @@ static int start_attached(Cli *cli, const Options *options, Error *err) {
         _cleanup_json_ json_object *info = NULL;
         _cleanup_free_ char *path = path_format("/containers/%s/json", options->arguments[0]);
         _cleanup_stream_ Stream stream;
-        _cleanup_(waiting_done) Waiting waiting = {};
+        _cleanup_waiting_ Waiting waiting = {};
         json_object *config;
         const char *id;
+        bool removes;
         int r;
 
         stream_init(&stream, cli, false);
@@ -531,23 +433,19 @@ static int start_attached(Cli *cli, const Options *options, Error *err) {
                 return r;
         id = json_words(info, "Id");
         config = json_member(info, "Config");
+        removes = json_truth(json_member(info, "HostConfig"), "AutoRemove");
         stream.tty = json_truth(config, "Tty");
         stream.with_stdin = o->interactive && json_truth(config, "OpenStdin");
         stream.with_stdout = stream.with_stderr = true;
         stream.proxy = stream.tty ? NULL : id;
         r = stream_attach(&stream, id, chosen_detach_keys(cli, o->detach_keys), err);
         if (r == 0)
-                r = waiting_open(cli, id, json_truth(json_member(info, "HostConfig"), "AutoRemove"),
-                                 &waiting, err);
+                r = waiting_open(&waiting, cli, id, end_condition(removes), err);
         if (r == 0)
                 r = start_from(cli, o, id, err);
         if (r < 0)
                 return r;
-        stream_resize(&stream);
-        r = stream_run(&stream, err);
-        if (r != 0)
-                return r == STREAM_DETACHED ? 0 : r;
-        return waiting_end(cli, &waiting, stream.signal_fd, err);
+        return run_stream(&stream, &waiting, err);
 }
 
 static int run_start(Cli *cli, const Options *options, Error *err) {

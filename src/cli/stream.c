@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "cli/wait.h"
 
 #define READ_SIZE 32768
 #define HEADER_SIZE 8
+#define OUTPUT_ENDED 2 /* beside STREAM_DETACHED */
 
 /* What a signal proxy passes on: all but those that the kernel or the terminal means for us. */
 static void proxied_signals(sigset_t *set) {
@@ -213,7 +215,7 @@ int frames_copy(HttpReply *reply, bool raw, Error *err) {
         }
 }
 
-/* 1 at the end of the connection. */
+/* OUTPUT_ENDED at the end of the connection. */
 static int read_connection(Stream *stream, Error *err) {
         ssize_t got;
 
@@ -224,7 +226,7 @@ static int read_connection(Stream *stream, Error *err) {
         if (got < 0 && errno != ECONNRESET)
                 return error_set(err, errno, "read from the container");
         if (got <= 0)
-                return 1;
+                return OUTPUT_ENDED;
         stream->input.length += (size_t)got;
         if (stream->size_pending)
                 stream_resize(stream);
@@ -314,6 +316,32 @@ static int pass_signal(Stream *stream, Error *err) {
         return signal_lost(stream, sigabbrev_np((int)info.ssi_signo) ?: "TERM", err);
 }
 
+/* Waits for something to do, and does it; OUTPUT_ENDED, STREAM_DETACHED, or a negative errno. */
+static int take_turn(Stream *stream, Error *err) {
+        bool read_more = !stream->stdin_ended && stream->output.length == 0;
+        struct pollfd fds[] = {
+                { stream->fd, (short)(POLLIN | (stream->output.length ? POLLOUT : 0)), 0 },
+                { stream->signal_fd, POLLIN, 0 },
+                { read_more ? STDIN_FILENO : -1, POLLIN, 0 },
+                { stream->waiting ? waiting_watch(stream->waiting) : -1, POLLIN, 0 },
+        };
+        int r = 0;
+
+        if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                return error_set(err, errno, "poll");
+        if (fds[3].revents)
+                waiting_look(stream->waiting);
+        if (fds[1].revents)
+                r = pass_signal(stream, err);
+        if (r == 0 && fds[0].revents & POLLOUT)
+                r = send_output(stream);
+        if (r == 0 && fds[2].revents)
+                r = read_stdin(stream);
+        if (r == 0 && fds[0].revents & (POLLIN | POLLHUP | POLLERR))
+                r = read_connection(stream, err);
+        return r;
+}
+
 int stream_run(Stream *stream, Error *err) {
         int r;
 
@@ -326,30 +354,8 @@ int stream_run(Stream *stream, Error *err) {
         if (stream->stdin_ended)
                 (void)shutdown(stream->fd, SHUT_WR);
         r = write_input(&stream->input, stream->tty, err);
-        while (r == 0) {
-                bool read_more = !stream->stdin_ended && stream->output.length == 0;
-                struct pollfd fds[] = {
-                        { stream->fd, (short)(POLLIN | (stream->output.length ? POLLOUT : 0)), 0 },
-                        { stream->signal_fd, POLLIN, 0 },
-                        { read_more ? STDIN_FILENO : -1, POLLIN, 0 },
-                };
-
-                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
-                        return error_set(err, errno, "poll");
-                if (fds[1].revents)
-                        r = pass_signal(stream, err);
-                if (r == 0 && fds[0].revents & POLLOUT)
-                        r = send_output(stream);
-                if (r == 0 && fds[2].revents)
-                        r = read_stdin(stream);
-                if (r == 0 && fds[0].revents & (POLLIN | POLLHUP | POLLERR)) {
-                        r = read_connection(stream, err);
-                        if (r == 1) {
-                                terminal_restore();
-                                return 0;
-                        }
-                }
-        }
+        while (r == 0)
+                r = take_turn(stream, err);
         terminal_restore();
-        return r;
+        return r == OUTPUT_ENDED ? 0 : r;
 }

@@ -16,6 +16,7 @@ typedef struct Stream {
         const char *proxy; /* the container that gets our signals, or NULL */
         DetachKeys detach;
         int signal_fd, ending_fd; /* what it reads, and what ends a wait for an answer */
+        struct Waiting *waiting;  /* for the process's end, watched meanwhile; borrowed, or NULL */
         bool stdin_ended, size_pending, signal_was_lost;
 } Stream;
 

@@ -132,7 +132,8 @@ static int print_version_as(const char *format, json_object *client, json_object
                 add_go_names(server);
         }
         r = format_document(format, &data, &out, err);
-        (void)printf("%s\n", out.data ?: "");
+        if (r <= 0)
+                (void)printf("%s\n", out.data ?: "");
         return r;
 }
 
@@ -150,7 +151,7 @@ static int run_version(Cli *cli, const Options *options, Error *err) {
                 if (got == 0)
                         print_server(server);
         }
-        if (r < 0)
+        if (r != 0)
                 return r;
         return got < 0 ? cli_complain(&failed) : 0;
 }
@@ -391,7 +392,8 @@ static int print_info_as(const Cli *cli, const char *format, json_object *info, 
         (void)json_object_object_add(client, "Debug", json_object_new_boolean(cli->debug));
         (void)json_object_object_add(info, "ClientInfo", client);
         r = format_document(format, &data, &out, err);
-        (void)printf("%s\n", r == 0 && out.data ? out.data : "");
+        if (r <= 0)
+                (void)printf("%s\n", r == 0 && out.data ? out.data : "");
         return r;
 }
 
@@ -407,7 +409,7 @@ static int run_info(Cli *cli, const Options *options, Error *err) {
                 if (!info)
                         info = json_object_new_object();
                 r = print_info_as(cli, o->format, info, err);
-                return r < 0 ? r : got < 0 ? cli_complain(&failed) : 0;
+                return r != 0 ? r : got < 0 ? cli_complain(&failed) : 0;
         }
         (void)printf("Client:\n Version:    %s\n Context:    default\n Debug Mode: %s\n\nServer:\n",
                      BRIG_VERSION, cli->debug ? "true" : "false");
