@@ -93,6 +93,8 @@ TEST(routes) {
                 { "/containers/{id}/json", "/containers//json", NULL },
                 { "/containers/{id}", "/containers/a", "a" },
                 { "/containers/{id}", "/containers/a/", NULL },
+                { "/networks/{id*}/connect", "/networks/a/b/connect", "a/b" },
+                { "/networks/{id*}/connect", "/networks/connect/connect", "connect" },
                 { "/info", "/inf", NULL },
                 { "/info", "/info2", NULL },
                 { "/info", "/infx", NULL },
@@ -536,6 +538,10 @@ TEST(files_of_a_container) {
         ASSERT(strstr(
                 answer,
                 "\r\nX-Docker-Container-Path-Stat: eyJuYW1lIjoiYVwiYiIsInNpemUiOjUsIm1vZGUiOjE"));
+        /* 0 is a time here: "mtime":"1970-01-01T00:00:00Z" */
+        ASK("HEAD /containers/c/archive?path=/1970", 200, "");
+        ASSERT(strstr(answer, "eyJuYW1lIjoiYVwiYiIsInNpemUiOjUsIm1vZGUiOjEyNTgzMzMyLCJtdGltZSI6"
+                              "IjE5NzAtMDEtMDFUMDA6MDA6MDBaIiwibGlua1RhcmdldCI6IiJ9"));
         ASK("HEAD /containers/c/archive?path=/none", 404, "");
         ASK("GET /containers/c/archive", 400,
             "{\"message\":\"bad parameter: path cannot be empty\"}\n");
@@ -610,6 +616,12 @@ TEST(networks_and_volumes) {
         ASSERT_STR(fake_asked, "connect n c -");
         ASK_JSON("POST /networks/n/disconnect", "{\"Container\":\"c\",\"Force\":true}", 200, "");
         ASSERT_STR(fake_asked, "disconnect n c 1");
+        ASK_JSON("POST /networks/a/b/connect", "{\"Container\":\"c\"}", 200, "");
+        ASSERT_STR(fake_asked, "connect a/b c -");
+        ASK_JSON("POST /networks/a%2Fb/disconnect", "{\"Container\":\"c\"}", 200, "");
+        ASSERT_STR(fake_asked, "disconnect a/b c 0");
+        ASK("GET /networks/a%2Fb", 200, "{}\n");
+        ASK("DELETE /networks/../../x", 403, "{\"message\":\"../../x is in use\"}\n");
         ASK("DELETE /networks/n", 403, "{\"message\":\"n is in use\"}\n");
         ASK("GET /networks/n?scope=swarm", 404, "{\"message\":\"network n not found\"}\n");
         ASK_JSON("POST /volumes/create", "{\"Name\":\"v\"}", 201, "{}\n");

@@ -39,7 +39,7 @@ static void say_stat(ApiRequest *request, const CopyStat *stat) {
         json_add_quoted(&json, stat->name);
         buf_format(&json, ",\"size\":%lld,\"mode\":%llu,\"mtime\":\"%s\",\"linkTarget\":",
                    (long long)stat->size, (unsigned long long)go_mode((mode_t)stat->mode),
-                   clock_format(stat->time, when));
+                   clock_format_known(stat->time, when));
         json_add_quoted(&json, stat->link ?: "");
         buf_add_char(&json, '}');
         text = base64_encode(json.data, json.length);

@@ -1,5 +1,6 @@
 /* route.c: every path of Docker's Engine API 1.44 is here by name, those that brig does not serve
- * yet too, so that a client is told what is missing. Names of images contain slashes. */
+ * yet too, so that a client is told what is missing. Names of images contain slashes, and those of
+ * networks may. */
 #include "api/route.h"
 
 #define GET HTTP_GET
@@ -84,10 +85,10 @@ static const Route routes[] = {
         { GET, "/networks/", on_network_list, NULL },
         { POST, "/networks/create", on_network_create, NULL },
         { POST, "/networks/prune", on_network_prune, NULL },
-        { GET, "/networks/{id}", on_network_inspect, NULL },
-        { POST, "/networks/{id}/connect", on_network_connect, NULL },
-        { POST, "/networks/{id}/disconnect", on_network_disconnect, NULL },
-        { DELETE, "/networks/{id}", on_network_remove, NULL },
+        { GET, "/networks/{id*}", on_network_inspect, NULL },
+        { POST, "/networks/{id*}/connect", on_network_connect, NULL },
+        { POST, "/networks/{id*}/disconnect", on_network_disconnect, NULL },
+        { DELETE, "/networks/{id*}", on_network_remove, NULL },
 
         /* brig's own */
         { POST, "/brig/check", on_check, NULL },

@@ -139,6 +139,7 @@ TEST(times_go_both_ways) {
         ASSERT_INT(when, INT64_MIN);
         ASSERT_STR(clock_format(when, text), "1677-09-21T00:12:43.145224192Z");
         ASSERT_STR(clock_format(0, text), "0001-01-01T00:00:00Z");
+        ASSERT_STR(clock_format_known(0, text), "1970-01-01T00:00:00Z");
 }
 
 #define HOUR (3600 * NSEC_PER_SEC)

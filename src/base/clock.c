@@ -84,6 +84,10 @@ char *clock_format(int64_t when, char text[CLOCK_TEXT_MAX]) {
         return text;
 }
 
+char *clock_format_known(int64_t when, char text[CLOCK_TEXT_MAX]) {
+        return format_time(when, text, false);
+}
+
 char *clock_format_fixed(int64_t when, char text[CLOCK_TEXT_MAX]) {
         return format_time(when, text, true);
 }

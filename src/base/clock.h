@@ -29,6 +29,8 @@ bool clock_is_after(const ClockMark *mark, int64_t when);
  * zero time. */
 #define CLOCK_TEXT_MAX 40
 char *clock_format(int64_t when, char text[CLOCK_TEXT_MAX]);
+/* The same where the time is known, and 0 is the beginning of 1970, as a file's may be. */
+char *clock_format_known(int64_t when, char text[CLOCK_TEXT_MAX]);
 /* The same with exactly nine digits, as docker logs -t prints. */
 char *clock_format_fixed(int64_t when, char text[CLOCK_TEXT_MAX]);
 /* RFC 3339 with any offset, and nothing after it; a time beyond what int64_t holds becomes the

@@ -27,11 +27,13 @@ typedef struct SeccompCache SeccompCache;     /* seccomp-cache.c */
 typedef struct ImageCollector ImageCollector; /* image-collect.c */
 
 #define CGROUP_PARENT "/brig"
+#define ENGINE_ID_SIZE 37        /* a UUID and its NUL */
 #define IMAGE_DIRECTORY "image/" /* the image store's root below the data root */
 
 struct Engine {
         /* Never change after engine_new. */
-        EngineOptions options; /* strings are the engine's own copies */
+        EngineOptions options;   /* strings are the engine's own copies */
+        char id[ENGINE_ID_SIZE]; /* identity.c */
         Loop *loop;
         int data_root_fd, exec_root_fd;
         int containers_fd; /* <data_root>/containers */
@@ -83,6 +85,9 @@ void settings_end(Engine *engine);
 const RegistryOptions *engine_registry(const Engine *engine);
 /* When images go that nothing uses, likewise. */
 const ImageGcBounds *engine_image_gc(const Engine *engine);
+
+/* identity.c: sets the engine's ID: that of its earlier runs, or a new one. */
+void engine_identify(Engine *engine);
 
 /* reconcile.c */
 int engine_reconcile(Engine *engine, Error *err);

@@ -264,6 +264,8 @@ int engine_new(Loop *loop, const EngineOptions *options, Engine **ret, Error *er
         if (r == 0)
                 r = open_record(engine, err);
         if (r == 0)
+                engine_identify(engine);
+        if (r == 0)
                 apparmor_start(engine);
         if (r == 0)
                 r = open_parts(engine, err);

@@ -282,7 +282,7 @@ int engine_info(Engine *engine, Buf *json, Error *err) {
         json_object *object = json_object_new_object();
         char now[CLOCK_TEXT_MAX];
 
-        json_put_text(object, "ID", "brig");
+        json_put_text(object, "ID", engine->id);
         put_counts(object, engine);
         put_driver(object);
         put_plugins(object);

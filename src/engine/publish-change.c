@@ -39,20 +39,6 @@ static PortBindings *bindings_find(JsonArray *all, const char *spec) {
         return NULL;
 }
 
-/* "80" → "80/tcp"; the caller's, NULL with err. */
-static char *spec_of(const char *text, Error *err) {
-        _cleanup_free_ char *protocol = NULL;
-        int port;
-
-        if (container_port_parse(text, &port, &protocol, err) < 0)
-                return NULL;
-        if (port_protocol(protocol) == 0) {
-                (void)error_kind(err, ERROR_INVALID, "invalid proto: %s", protocol);
-                return NULL;
-        }
-        return str_format("%d/%s", port, protocol);
-}
-
 static bool fits(const PortBinding *given, const PortBinding *has) {
         return (str_empty(given->host_ip) || str_equal(given->host_ip, has->host_ip)) &&
                (str_empty(given->host_port) || str_equal(given->host_port, has->host_port));
@@ -110,7 +96,7 @@ static int remove_all(const Container *container, JsonArray *all, const JsonArra
 
         for (size_t i = 0; r == 0 && i < removed->count; i++) {
                 const PortBinding *given = ports[i].bindings.items;
-                _cleanup_free_ char *spec = spec_of(ports[i].port, err);
+                _cleanup_free_ char *spec = port_spec_of(ports[i].port, err);
 
                 if (!spec)
                         return -EINVAL;
@@ -119,17 +105,6 @@ static int remove_all(const Container *container, JsonArray *all, const JsonArra
                 for (size_t j = 0; r == 0 && j < ports[i].bindings.count; j++)
                         r = remove_one(container, all, spec, &given[j], err);
         }
-        return r;
-}
-
-static int binding_check(const char *spec, const PortBinding *binding, Error *err) {
-        JsonArray parsed = { 0 };
-        IpAddress address;
-        int r = container_port_add(&parsed, spec, binding, err);
-
-        net_ports_done(&parsed);
-        if (r == 0 && !str_empty(binding->host_ip) && ip_parse(binding->host_ip, &address) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid IP address %s", binding->host_ip);
         return r;
 }
 
@@ -146,7 +121,7 @@ static bool has_binding(const PortBindings *slot, const PortBinding *binding) {
 
 static int add_one(JsonArray *all, const char *spec, const PortBinding *binding, Error *err) {
         PortBindings *slot = bindings_find(all, spec);
-        int r = binding_check(spec, binding, err);
+        int r = port_binding_check(spec, binding, err);
 
         if (r < 0 || (slot && has_binding(slot, binding)))
                 return r;
@@ -165,7 +140,7 @@ static int add_all(JsonArray *all, const JsonArray *added, Error *err) {
 
         for (size_t i = 0; r == 0 && i < added->count; i++) {
                 const PortBinding *bindings = ports[i].bindings.items;
-                _cleanup_free_ char *spec = spec_of(ports[i].port, err);
+                _cleanup_free_ char *spec = port_spec_of(ports[i].port, err);
 
                 if (!spec)
                         return -EINVAL;

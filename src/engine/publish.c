@@ -2,9 +2,12 @@
  * until they are changed, and then a set that is replaced as a whole, so that who reads them needs
  * no lock. Sockets and elements are net's. */
 #include <arpa/inet.h>
+#include <errno.h>
 
+#include "base/ip.h"
 #include "engine/endpoints.h"
 #include "engine/publish.h"
+#include "net/ports.h"
 
 /* ---- the set ---- */
 
@@ -60,10 +63,12 @@ int container_publish_read(Container *container, json_object *state, Error *err)
 int container_port_parse(const char *text, int *ret_port, char **ret_protocol, Error *err) {
         _cleanup_strv_ char **parts = str_split(text, '/');
 
-        if (strv_length(parts) < 1 || strv_length(parts) > 2 ||
-            str_to_int_in(parts[0], 1, 65535, ret_port) < 0)
-                return error_kind(err, ERROR_INVALID, "invalid port specification: \"%s\"", text);
-        *ret_protocol = str_copy(parts[1] ? parts[1] : "tcp");
+        const size_t count = strv_length(parts);
+
+        if (count < 1 || count > 2 || str_to_int_in(parts[0], 1, 65535, ret_port) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid port specification: \"%s\"",
+                                  count == 2 ? parts[0] : text);
+        *ret_protocol = str_lower(str_copy(str_empty(parts[1]) ? "tcp" : parts[1]));
         return 0;
 }
 
@@ -109,6 +114,48 @@ bool container_port_is_for(const Container *container, const Endpoint *endpoint,
             (ipv6 ? endpoint->default_gateway6 : endpoint->default_gateway))
                 return true;
         return !gateway_elect(container, ipv6 ? AF_INET6 : AF_INET);
+}
+
+/* ---- whether they could ever be published ---- */
+
+char *port_spec_of(const char *text, Error *err) {
+        _cleanup_free_ char *protocol = NULL;
+        int port;
+
+        if (container_port_parse(text, &port, &protocol, err) < 0)
+                return NULL;
+        if (port_protocol(protocol) == 0) {
+                (void)error_kind(err, ERROR_INVALID, "invalid proto: %s", protocol);
+                return NULL;
+        }
+        return str_format("%d/%s", port, protocol);
+}
+
+int port_binding_check(const char *spec, const PortBinding *binding, Error *err) {
+        JsonArray parsed = { 0 };
+        IpAddress address;
+        int r = container_port_add(&parsed, spec, binding, err);
+
+        net_ports_done(&parsed);
+        if (r == 0 && !str_empty(binding->host_ip) && ip_parse(binding->host_ip, &address) < 0)
+                return error_kind(err, ERROR_INVALID, "invalid IP address: %s", binding->host_ip);
+        return r;
+}
+
+int port_bindings_check(const JsonArray *all, Error *err) {
+        const PortBindings *ports = all->items;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < all->count; i++) {
+                const PortBinding *bindings = ports[i].bindings.items;
+                _cleanup_free_ char *spec = port_spec_of(ports[i].port, err);
+
+                if (!spec)
+                        return -EINVAL;
+                for (size_t j = 0; r == 0 && j < ports[i].bindings.count; j++)
+                        r = port_binding_check(spec, &bindings[j], err);
+        }
+        return r;
 }
 
 /* ---- what is to be published ---- */

@@ -30,6 +30,11 @@ int container_port_parse(const char *text, int *ret_port, char **ret_protocol, E
 int container_port_add(JsonArray *ports, const char *spec, const PortBinding *binding, Error *err);
 bool container_port_is_for(const Container *container, const Endpoint *endpoint,
                            const PortBinding *binding);
+/* "80" → "80/tcp"; the caller's, NULL with err (invalid: it can be no port). */
+char *port_spec_of(const char *text, Error *err);
+int port_binding_check(const char *spec, const PortBinding *binding, Error *err);
+/* invalid, naming it: one of them can never be published, whatever the host has. */
+int port_bindings_check(const JsonArray *all, Error *err);
 typedef struct Wanted {
         const char *spec;           /* "80/tcp" */
         const PortBinding *binding; /* NULL: of publish-all */

@@ -8,6 +8,7 @@
 #include "engine/health.h"
 #include "engine/log-driver.h"
 #include "engine/ocispec.h"
+#include "engine/publish.h"
 #include "engine/stop.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
@@ -284,6 +285,8 @@ int container_spec_check(Engine *engine, ContainerCreate *create, char ***warnin
                 r = cgroup_check_parent(engine->options.systemd_cgroup, host->cgroup_parent, err);
         if (r == 0)
                 r = restart_check(host, err);
+        if (r == 0)
+                r = port_bindings_check(&host->port_bindings, err);
         if (r == 0)
                 r = namespaces_check(create, err);
         if (r == 0)
