@@ -531,7 +531,7 @@ TEST(archives) {
 }
 
 TEST(files_of_a_container) {
-        /* {"name":"a\"b","size":5,"mode":12583332,"mtime":"1970-01-01T00:00:01.5Z","linkTarget":""}
+        /* {"name":"a\"b","size":5,"mode":13631908,"mtime":"1970-01-01T00:00:01.5Z","linkTarget":""}
          */
         ASK("HEAD /containers/c/archive?path=/f", 200, "");
         ASSERT_STR(fake_asked, "stat c /f");
@@ -540,7 +540,7 @@ TEST(files_of_a_container) {
                 "\r\nX-Docker-Container-Path-Stat: eyJuYW1lIjoiYVwiYiIsInNpemUiOjUsIm1vZGUiOjE"));
         /* 0 is a time here: "mtime":"1970-01-01T00:00:00Z" */
         ASK("HEAD /containers/c/archive?path=/1970", 200, "");
-        ASSERT(strstr(answer, "eyJuYW1lIjoiYVwiYiIsInNpemUiOjUsIm1vZGUiOjEyNTgzMzMyLCJtdGltZSI6"
+        ASSERT(strstr(answer, "eyJuYW1lIjoiYVwiYiIsInNpemUiOjUsIm1vZGUiOjEzNjMxOTA4LCJtdGltZSI6"
                               "IjE5NzAtMDEtMDFUMDA6MDA6MDBaIiwibGlua1RhcmdldCI6IiJ9"));
         ASK("HEAD /containers/c/archive?path=/none", 404, "");
         ASK("GET /containers/c/archive", 400,

@@ -180,5 +180,6 @@ void ps_forest(PsProcess *processes, size_t count) {
                 processes[at].branch = branch_of(kin, at);
                 ordered[done++] = processes[at];
         }
-        memcpy(processes, ordered, done * sizeof(*processes));
+        for (size_t i = 0; i < done; i++)
+                processes[i] = ordered[i];
 }
