@@ -233,8 +233,11 @@ PYTHON
   [[ $status -eq 0 ]]
   bind "$bundle/folder" /proc
   [[ $status -eq 1 && $output == *'"/proc" cannot be mounted because it is not of type proc'* ]]
+  config '(.mounts[] | select(.destination == "/proc")).type = "proc"' # a bind's type says nothing
+  go
+  [[ $status -eq 1 && $output == *'"/proc" cannot be mounted because it is not of type proc'* ]]
   ln -s proc "$bundle/rootfs/other"
-  config '(.mounts[] | select(.destination == "/proc")).destination = "/other"'
+  config '(.mounts[] | select(.destination == "/proc")) |= (.type = "bind" | .destination = "/other")'
   go
   [[ $status -eq 1 && $output == *'"/other" cannot be mounted because it is not of type proc'* ]]
   config '.mounts = [.mounts[] | select(.destination != "/other")] + [{destination: "/proc", type: "tmpfs", source: "tmpfs"}]'

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "drill/drill.h"
 #include "format/digest.h"
+#include "os/procfs.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 #define DEPTH_MAX 12
@@ -298,8 +299,10 @@ static void add_mounts(const Host *host, char ***list) {
         char line[8192], root[4096], place[4096];
 
         while (file && fgets(line, sizeof(line), file))
-                if (sscanf(line, "%*s %*s %*s %4095s %4095s", root, place) == 2)
+                if (sscanf(line, "%*s %*s %*s %4095s %4095s", root, place) == 2) {
+                        mountinfo_unescape(place);
                         strv_format(list, "mount %s at %s", root, place);
+                }
 }
 
 static void add_links(const Host *host, char ***list) {

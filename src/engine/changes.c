@@ -281,6 +281,8 @@ int engine_container_changes(Engine *engine, const char *ref, Buf *json, Error *
         r = enter_level(&differ, upper_fd, lower_fd, 0, true, err);
         if (r == 0)
                 r = look_at_all(&differ, err);
+        if (r == 0) /* a removal may have taken files that were not looked at yet */
+                r = container_check_exists(container, "diff", err);
         if (r == 0)
                 write_changes(&differ, json);
         return r;

@@ -87,9 +87,15 @@ typedef struct Look {
         Error error;
 } Look;
 
+/* Those that have not ended, also those that nobody waits for any more. Each may hang, and they
+ * are not to take what bounded_run has for all. */
+#define LOOKS_MAX 8
+static atomic_int looks;
+
 static void look_free(void *data) {
         Look *look = data;
 
+        atomic_fetch_sub(&looks, 1);
         close_fd(&look->fd);
         free(look->path);
         free(look);
@@ -115,8 +121,14 @@ static void look_for_images(void *data) {
  * wants it. */
 static int look_elsewhere(void (*run)(void *look), const char *path, bool make, int *ret_fd,
                           Error *err) {
+        if (atomic_fetch_add(&looks, 1) >= LOOKS_MAX) {
+                atomic_fetch_sub(&looks, 1);
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "open directory '%s': %d others have not been opened yet: look "
+                                  "whether their servers are there",
+                                  path, LOOKS_MAX);
+        }
         Look *look = NEW(Look);
-
         *look = (Look){ .path = str_copy(path), .make = make, .fd = -1 };
         int r = bounded_run(run, look, look_free, LOOK_TIMEOUT);
         if (r == -ETIMEDOUT) /* look is the call's from now on */

@@ -94,7 +94,8 @@ static void start_job_done(StartJob *job) {
 static bool is_program_missing(const Error *err) {
         return strstr(err->message, "executable file not found") ||
                strcasestr(err->message, "not found in $PATH") ||
-               strcasestr(err->message, "no such file or directory");
+               strcasestr(err->message, "no such file or directory") ||
+               strstr(err->message, ": not a directory: Are you trying to mount");
 }
 
 static bool is_program_refused(const Error *err) {

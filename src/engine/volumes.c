@@ -233,7 +233,9 @@ static int removal_begin(Engine *engine, const char *name, Error *err) {
                                   users);
         }
         const DbRecord record = { .id = name, .state = STATE_REMOVING };
-        r = db_update(engine->db, DB_VOLUMES, &record, false, err);
+        /* Synced: files go next, and no volume, nor the container whose removal this is part of, is
+         * to be back after a power cut without them. */
+        r = db_update(engine->db, DB_VOLUMES, &record, true, err);
         if (r < 0)
                 return r;
         volume->removing = true;

@@ -173,7 +173,9 @@ static int check_proc(int root_fd, int target_fd, const OciMount *mount, int sou
                       Error *err) {
         struct statfs info;
 
-        if (str_equal(mount->type, "proc") || !is_place_of_proc(root_fd, target_fd))
+        if (!is_place_of_proc(root_fd, target_fd))
+                return 0;
+        if (source_fd < 0 && str_equal(mount->type, "proc"))
                 return 0;
         if (source_fd >= 0 && fstatfs(source_fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC)
                 return 0;

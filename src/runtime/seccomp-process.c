@@ -159,8 +159,8 @@ int seccomp_compiler_run(void) {
 
 /* ---- who asks ---- */
 
-/* What it says of itself is not to be had where libseccomp or json-c were given no memory. */
-static bool ran_out_of_memory(int status) {
+/* libseccomp and json-c do so where they are given no memory. */
+static bool has_crashed(int status) {
         return WIFSIGNALED(status) && (WTERMSIG(status) == SIGABRT || WTERMSIG(status) == SIGSEGV);
 }
 
@@ -178,11 +178,12 @@ static int wait_compiler(pid_t pid, Error *err) {
                                   "seconds: have fewer rules with several conditions for one "
                                   "system call",
                                   COMPILE_SECONDS);
-        if (ran_out_of_memory(status))
+        if (has_crashed(status))
                 return error_kind(err, ERROR_INVALID,
-                                  "linux.seccomp: the document took more than %llu MiB to compile: "
-                                  "have fewer rules",
-                                  MEMORY_MAX >> 20);
+                                  "linux.seccomp: libseccomp was ended by signal %d, for want of "
+                                  "more than its %llu MiB or by a fault of its own: have fewer "
+                                  "rules",
+                                  WTERMSIG(status), MEMORY_MAX >> 20);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 return error_kind(err, ERROR_INTERNAL,
                                   "linux.seccomp: the compiler ended with status %#x",
