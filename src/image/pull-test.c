@@ -4,6 +4,12 @@
 #include "image/test-registry.h"
 #include "image/test-store.h"
 
+#include <dirent.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
 /* What the registry has, and how it behaves. */
 typedef struct World {
         TestRegistry registry;
@@ -168,10 +174,40 @@ static void world_listen(World *world) {
 typedef struct Progress {
         char **lines; /* "id: status", each once */
         const char *cancel_at;
+        bool lingers; /* while a layer is downloaded, until two helpers have ended */
 } Progress;
+
+/* Children that have ended and are not collected. */
+static int ended_children(void) {
+        _cleanup_closedir_ DIR *dir = opendir("/proc");
+        int count = 0;
+
+        for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+                _cleanup_free_ char *path = str_format("%s/stat", entry->d_name), *text = NULL;
+                char state = 0, *end;
+                int parent = 0;
+
+                if (file_read_at(dirfd(dir), path, 4096, &text, NULL, NULL) < 0)
+                        continue;
+                end = strrchr(text, ')');
+                if (end && sscanf(end, ") %c %d", &state, &parent) == 2)
+                        count += state == 'Z' && parent == getpid();
+        }
+        return count;
+}
+
+static void linger(void) {
+        const int64_t end = clock_monotonic() + 20 * NSEC_PER_SEC;
+
+        while (ended_children() < 2 && clock_monotonic() < end)
+                (void)poll(NULL, 0, 5);
+}
 
 static int on_progress(void *data, const ImageProgress *progress) {
         Progress *seen = data;
+
+        if (seen->lingers && str_equal(progress->status, "Downloading"))
+                linger();
         _cleanup_free_ char *line = progress->id
                                             ? str_format("%s: %s", progress->id, progress->status)
                                             : str_copy(progress->status);
@@ -528,6 +564,21 @@ static bool asked_range(World *world, const char *range) {
         same = str_equal(world->range, range);
         test_registry_unlock(&world->registry);
         return same;
+}
+
+/* That the archive was cut short is no news then: what there is of it is kept. */
+TEST(a_download_that_breaks_off_is_kept_though_both_programs_have_failed) {
+        _cleanup_(test_store_done) TestStore test = test_store();
+        _cleanup_(world_done) World world;
+        Progress progress = { .lingers = true };
+        Error err = {};
+
+        world_init(&world);
+        world.tired = true;
+        ASSERT(pull_as(&test, &world, ":v1", NULL, &progress, &err) < 0);
+        ASSERT(!strstr(err.message, "failed to register layer"));
+        ASSERT_INT(partial_size(&test, world.top_digest), world.top.length - world.top.length / 2);
+        progress_done(&progress);
 }
 
 TEST(a_later_pull_goes_on_where_one_failed) {

@@ -100,13 +100,29 @@ static int on_unpack(LayerJob *job, Error *err) {
         return job->fetched && !job->unpacked ? report_again(job, err) : 0;
 }
 
-/* Both programs report; whichever fails first ends the job. */
+static struct pollfd fetch_socket(const LayerJob *job) {
+        return (struct pollfd){ .fd = job->fetched ? -1 : job->session->helper.socket,
+                                .events = POLLIN };
+}
+
+/* All that the download has said by now. */
+static int drain_fetch(LayerJob *job, Error *err) {
+        int r = 0;
+
+        for (struct pollfd socket = fetch_socket(job); r == 0 && poll(&socket, 1, 0) > 0;
+             socket = fetch_socket(job))
+                r = on_fetch(job, err);
+        return r;
+}
+
+/* Both programs report; whichever fails first ends the job. A download that breaks off says so, and
+ * then its end cuts the archive short, which the other one says: that is no fault of the bytes. */
 static int watch(LayerJob *job, Error *err) {
         int r = 0;
 
         while (r == 0 && !(job->fetched && job->unpacked)) {
                 struct pollfd sockets[2] = {
-                        { .fd = job->fetched ? -1 : job->session->helper.socket, .events = POLLIN },
+                        fetch_socket(job),
                         { .fd = job->unpacked ? -1 : job->unpack.helper.socket, .events = POLLIN },
                 };
                 int n = poll(sockets, ELEMENTS(sockets), IDLE_MS);
@@ -115,10 +131,10 @@ static int watch(LayerJob *job, Error *err) {
                         return error_set(err, errno, "wait for the layer");
                 if (n == 0) /* tells whether the caller still wants it */
                         r = report_again(job, err);
-                if (n > 0 && sockets[1].revents)
+                if (n > 0)
+                        r = drain_fetch(job, err);
+                if (n > 0 && r == 0 && sockets[1].revents)
                         r = on_unpack(job, err);
-                if (n > 0 && r == 0 && sockets[0].revents)
-                        r = on_fetch(job, err);
         }
         return r;
 }
