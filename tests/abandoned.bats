@@ -112,3 +112,30 @@ abandon() {
   brig kill deaf
   wait_until eval '[[ $(brig inspect -f "{{.State.Status}}" deaf) == running && $(brig inspect -f "{{.State.StartedAt}}" deaf) != "$started" ]]'
 }
+
+@test "a bind whose server does not answer: the start ends, and the container can be removed; so does a create that asks for it" {
+  local i pids=()
+  brig create --name binds -v "$root/dead/x:/x" busybox true
+  make_dead
+  begun=$SECONDS
+  run timeout 60 brig start binds
+  [[ $status -eq 1 && $output == *"$root/dead/x"*"no answer in 5 seconds"* ]]
+  run timeout 60 brig create --mount "type=bind,source=$root/dead/y,target=/y" busybox true
+  [[ $status -eq 1 && $output == *"$root/dead/y"*"no answer in 5 seconds"* ]]
+  run timeout 60 brig cp binds:/bin/busybox "$root/copied"
+  [[ $status -eq 1 && $output == *"no answer in 5 seconds"* ]]
+  timeout 60 brig rm -f binds
+  brig run --rm -v "$root:/mine" busybox true # others' are looked at all the while
+  [ $((SECONDS - begun)) -lt 40 ]
+  # No more than eight looks hang at a time, and then the next is refused at once.
+  for i in {1..8}; do
+    timeout 60 brig create --mount "type=bind,source=$root/dead/z,target=/z" busybox true >"$BATS_TEST_TMPDIR/z.$i" 2>&1 3>&- &
+    pids+=($!)
+  done
+  for i in "${pids[@]}"; do wait "$i" || :; done
+  [ -z "$(grep -L 'no answer' "$BATS_TEST_TMPDIR"/z.*)" ]
+  run timeout 60 brig create --mount "type=bind,source=$root/dead/z,target=/z" busybox true
+  [[ $status -eq 1 && $output == *"8 others have had no answer yet"* ]]
+  answer
+  brig run --rm -v "$root:/mine" busybox true
+}

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bounded.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/fd.h"
@@ -20,6 +19,7 @@
 #include "engine/events.h"
 #include "engine/exec-private.h"
 #include "engine/ocispec.h"
+#include "engine/outside.h"
 #include "engine/registry.h"
 #include "engine/state.h"
 #include "engine/stop.h"
@@ -28,7 +28,6 @@
 #include "runtime/runtime.h"
 
 #define END_TIMEOUT (10 * NSEC_PER_SEC)
-#define LOOK_TIMEOUT (5 * NSEC_PER_SEC)
 #define KILL_TIMEOUT (2 * NSEC_PER_SEC) /* of who has been killed */
 #define WORK_DIRECTORY "criu"           /* in the container's */
 
@@ -87,15 +86,9 @@ typedef struct Look {
         Error error;
 } Look;
 
-/* Those that have not ended, also those that nobody waits for any more. Each may hang, and they
- * are not to take what bounded_run has for all. */
-#define LOOKS_MAX 8
-static atomic_int looks;
-
 static void look_free(void *data) {
         Look *look = data;
 
-        atomic_fetch_sub(&looks, 1);
         close_fd(&look->fd);
         free(look->path);
         free(look);
@@ -117,28 +110,17 @@ static void look_for_images(void *data) {
                 look->r = look_at_images(look->fd, ".", &look->error);
 }
 
-/* Its server may never answer: no lock held. ret_fd: the directory, the caller's; NULL: nobody
- * wants it. */
+/* No lock held. ret_fd: the directory, the caller's; NULL: nobody wants it. */
 static int look_elsewhere(void (*run)(void *look), const char *path, bool make, int *ret_fd,
                           Error *err) {
-        if (atomic_fetch_add(&looks, 1) >= LOOKS_MAX) {
-                atomic_fetch_sub(&looks, 1);
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "open directory '%s': %d others have not been opened yet: look "
-                                  "whether their servers are there",
-                                  path, LOOKS_MAX);
-        }
         Look *look = NEW(Look);
+
         *look = (Look){ .path = str_copy(path), .make = make, .fd = -1 };
-        int r = bounded_run(run, look, look_free, LOOK_TIMEOUT);
-        if (r == -ETIMEDOUT) /* look is the call's from now on */
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "open directory '%s': no answer in %d seconds: look whether its "
-                                  "server is there",
-                                  path, (int)(LOOK_TIMEOUT / NSEC_PER_SEC));
+        int r = outside_look(path, run, look, look_free, err);
         if (r < 0)
-                (void)error_set(err, -r, "have a thread look into '%s'", path);
-        else if ((r = look->r) < 0 && err)
+                return r;
+        r = look->r;
+        if (r < 0 && err)
                 *err = look->error;
         if (r >= 0 && ret_fd)
                 *ret_fd = TAKE_FD(look->fd);

@@ -16,6 +16,7 @@
 #include "engine/mounts.h"
 #include "engine/namespaces.h"
 #include "engine/ocispec.h"
+#include "engine/outside.h"
 #include "engine/state.h"
 #include "os/layer-lock.h"
 #include "os/mount.h"
@@ -71,9 +72,12 @@ int container_root_live(Container *container, ContainerRoot *ret, Error *err) {
 /* fd is the source where it is open already, or -1. */
 static int add_mount(ContainerRoot *root, int fd, const char *source, const char *destination,
                      const char *idmap, bool recursive, unsigned read_only, Error *err) {
-        _cleanup_close_ int opened = fd < 0 ? open(source, O_PATH | O_CLOEXEC) : -1, copy = -1;
-        int r;
+        _cleanup_close_ int opened = -1, copy = -1;
+        int r = fd < 0 ? outside_exists(source, false, err) : 0;
 
+        if (r < 0)
+                return r;
+        opened = fd < 0 ? open(source, O_PATH | O_CLOEXEC) : -1;
         if (fd < 0 && opened < 0)
                 return error_set(err, errno, "open mount source '%s'", source);
         r = mount_clone(fd < 0 ? opened : fd, recursive, &copy, err);

@@ -16,6 +16,7 @@
 #include "engine/mounts-change.h"
 #include "engine/mounts.h"
 #include "engine/ocispec.h"
+#include "engine/outside.h"
 #include "engine/registry.h"
 #include "engine/root-mount.h"
 #include "engine/volumes.h"
@@ -230,11 +231,18 @@ static int resolve_binds(MountJob *job, char ***taken, Error *err) {
 }
 
 static int source_check(const MountSpec *spec, Error *err) {
-        struct stat status;
+        Error why = { 0 };
 
-        if (!str_equal(spec->type, "bind") || stat(spec->source, &status) == 0 ||
-            (spec->bind && spec->bind->create_mountpoint))
+        if (!str_equal(spec->type, "bind") || (spec->bind && spec->bind->create_mountpoint))
                 return 0;
+        int r = outside_exists(spec->source, false, &why);
+        if (r > 0)
+                return 0;
+        if (r < 0 && why.kind == ERROR_UNAVAILABLE) {
+                if (err)
+                        *err = why;
+                return r;
+        }
         return error_kind(err, ERROR_INVALID,
                           "invalid mount config for type \"bind\": bind source path does not "
                           "exist: %s",
@@ -508,19 +516,19 @@ void mounts_event(const Container *container, bool mounted) {
 /* -v makes a missing directory, --mount refuses. */
 static int prepare_bind(const Container *container, const MountPoint *point, Error *err) {
         const MountSpec *spec = find_spec(container, point->destination);
-        struct stat status;
+        int r = outside_exists(point->source, false, err);
 
-        if (stat(point->source, &status) == 0)
+        if (r < 0)
+                return error_prefix(err, "mount source '%s'", point->source);
+        if (r > 0)
                 return 0;
-        if (errno != ENOENT)
-                return error_set(err, errno, "mount source '%s'", point->source);
-        if (spec && str_equal(spec->type, "bind"))
-                if (source_check(spec, err) < 0)
-                        return -EINVAL;
-        if (dir_make_at(AT_FDCWD, point->source, 0755, err) < 0)
-                return error_prefix(err, "error while creating mount source path '%s'",
-                                    point->source);
-        return 0;
+        r = spec ? source_check(spec, err) : 0;
+        if (r < 0)
+                return r;
+        r = outside_exists(point->source, true, err);
+        return r < 0 ? error_prefix(err, "error while creating mount source path '%s'",
+                                    point->source)
+                     : 0;
 }
 
 int mounts_prepare(Container *container, Error *err) {
