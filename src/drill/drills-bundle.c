@@ -459,8 +459,8 @@ static int run_proc_writes(const Drill *drill, Attempt *attempt, Error *err) {
                 json_member(bundle.config, "linux"), "sysctl",
                 json_tokener_parse("{\"net.ipv4.ip_unprivileged_port_start\":\"1023\"}"));
         r = write_config(&bundle, err);
-        if (r == 0)
-                r = bundle_run(&bundle, NULL, attempt->got, err);
+        if (r == 0) /* 1: refused */
+                r = bundle_run(&bundle, "it is not of type proc", attempt->got, err);
         if (r == 0)
                 r = file_read_at(bundle.fd, WRITTEN, 4096, &text, NULL, err);
         if (r == 0 && !str_equal(text, "own\n"))

@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "base/bug.h"
 #include "base/clock.h"
@@ -317,8 +316,7 @@ static pthread_mutex_t *fill_lock_of(Engine *engine, const char *name) {
 }
 
 int volume_fill(Container *container, const char *name, const char *path, Error *err) {
-        struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-                                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+        uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
         _cleanup_close_ int volume_fd = -1, root_fd = -1, from_fd = -1;
 
         HOLD(fill_lock_of(container->engine, name));
@@ -329,10 +327,10 @@ int volume_fill(Container *container, const char *name, const char *path, Error 
         if (r < 0)
                 return r;
         if (BUG("volume-copies")) {
-                how.resolve = 0;
+                resolve = 0;
                 path += strspn(path, "/");
         }
-        from_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+        from_fd = open_in_root(root_fd, path, O_RDONLY | O_DIRECTORY, resolve);
         if (from_fd < 0) /* the image has nothing there, or no directory */
                 return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
                                ? 0
