@@ -23,7 +23,8 @@ make_dead() {
 answer() {
   exec {fuse}>&-
   fuse=
-  on_host umount "$root/dead" "$root/fuse"
+  wait_until on_host umount "$root/dead" # calls that have just failed are on their way out of it
+  on_host umount "$root/fuse"
   rmdir "$root/dead" "$root/fuse"
 }
 
