@@ -37,7 +37,7 @@ has_sockets() { [[ $(sockets) -eq $1 ]]; }
 terms() { brig logs deaf | grep -c TERM; }
 has_terms() { [[ $(terms) -eq $1 ]]; }
 start_deaf() {
-  brig run -d --name deaf "$@" busybox sh -c 'trap "echo TERM" TERM; echo up; while :; do sleep 0.1; done'
+  brig run -d --name deaf "$@" busybox sh -c 'trap "echo TERM" TERM; sleep 1000 & echo up; while :; do wait; done'
   wait_until eval 'brig logs deaf | grep -q up'
 }
 
@@ -136,7 +136,7 @@ abandon() {
   for i in "${pids[@]}"; do wait "$i" || :; done
   [ -z "$(grep -L 'no answer' "$BATS_TEST_TMPDIR"/z.*)" ]
   run timeout 60 brig create --mount "type=bind,source=$root/dead/z,target=/z" busybox true
-  [[ $status -eq 1 && $output == *"8 others have had no answer yet"* ]]
+  [[ $status -eq 1 && $output == *"others have had no answer yet"* ]]
   answer
   brig run --rm -v "$root:/mine" busybox true
 }

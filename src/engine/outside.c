@@ -12,9 +12,10 @@
 #include "base/fd.h"
 
 #define LOOK_TIMEOUT (5 * NSEC_PER_SEC)
-/* What hangs here is not to take all that bounded_run has: volumes want some of it. */
-#define LOOKS_MAX 8
-static atomic_int looks; /* that have not ended, also those that nobody waits for any more */
+/* What hangs here is not to take all that bounded_run has: volumes want some of it. Those that are
+ * merely under way do not count, or a busy machine's would be refused. */
+#define HANGING_MAX 8
+static atomic_int hanging; /* that nobody waits for any more, and that have not ended */
 
 typedef struct Look {
         void (*run)(void *data);
@@ -28,55 +29,51 @@ static void look_run(void *data) {
         look->run(look->data);
 }
 
-static void look_end(Look *look) {
-        free(look);
-        atomic_fetch_sub(&looks, 1);
-}
-
+/* At the end of one that hung. */
 static void look_drop(void *data) {
         Look *look = data;
 
         look->drop(look->data);
-        look_end(look);
+        free(look);
+        atomic_fetch_sub(&hanging, 1);
 }
 
-static int look_begin(const char *path, Error *err) {
-        if (atomic_fetch_add(&looks, 1) < LOOKS_MAX)
-                return 0;
-        atomic_fetch_sub(&looks, 1);
-        return error_kind(err, ERROR_UNAVAILABLE,
-                          "look at '%s': %d others have had no answer yet: look whether their "
-                          "servers are there",
-                          path, LOOKS_MAX);
+static int look_now(const char *path, Look *look, Error *err) {
+        int count = atomic_load(&hanging);
+
+        if (count >= HANGING_MAX)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "look at '%s': %d others have had no answer yet: look whether "
+                                  "their servers are there",
+                                  path, count);
+        int r = bounded_run(look_run, look, look_drop, LOOK_TIMEOUT);
+        if (r == -ETIMEDOUT) {
+                atomic_fetch_add(&hanging, 1);
+                (void)error_kind(err, ERROR_UNAVAILABLE,
+                                 "look at '%s': no answer in %d seconds: look whether its server "
+                                 "is there",
+                                 path, (int)(LOOK_TIMEOUT / NSEC_PER_SEC));
+                return r;
+        }
+        if (r == -EBUSY)
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "look at '%s': too many calls have had no answer yet", path);
+        return r < 0 ? error_set(err, -r, "have a thread look at '%s'", path) : 0;
 }
 
 int outside_look(const char *path, void (*run)(void *data), void *data, void (*drop)(void *data),
                  Error *err) {
-        Look *look;
-        int r = look_begin(path, err);
+        Look *look = NEW(Look);
+        int r;
 
-        if (r < 0) {
-                drop(data);
-                return r;
-        }
-        look = NEW(Look);
         *look = (Look){ .run = run, .drop = drop, .data = data };
-        r = bounded_run(look_run, look, look_drop, LOOK_TIMEOUT);
-        if (r == -ETIMEDOUT) /* look is the call's from now on */
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "look at '%s': no answer in %d seconds: look whether its server "
-                                  "is there",
-                                  path, (int)(LOOK_TIMEOUT / NSEC_PER_SEC));
-        look_end(look);
-        if (r < 0) {
+        r = look_now(path, look, err);
+        if (r == -ETIMEDOUT) /* look and data are the call's from now on */
+                return error_number_of(ERROR_UNAVAILABLE);
+        if (r < 0)
                 drop(data);
-                return r == -EBUSY ? error_kind(err, ERROR_UNAVAILABLE,
-                                                "look at '%s': too many calls have had no answer "
-                                                "yet",
-                                                path)
-                                   : error_set(err, -r, "have a thread look at '%s'", path);
-        }
-        return 0;
+        free(look);
+        return r;
 }
 
 /* ---- whether there is something ---- */
@@ -95,18 +92,24 @@ static void place_free(void *data) {
         free(place);
 }
 
-static void place_look(void *data) {
-        Place *place = data;
+static int find_or_make(const Place *place, Error *err) {
         struct stat status;
+        int r;
 
         if (stat(place->path, &status) == 0)
-                place->r = 1;
-        else if (errno != ENOENT)
-                place->r = error_set(&place->error, errno, "look at '%s'", place->path);
-        else if (place->make)
-                place->r = dir_make_at(AT_FDCWD, place->path, 0755, &place->error);
-        if (place->make && place->r == 0)
-                place->r = 1;
+                return 1;
+        if (errno != ENOENT)
+                return error_set(err, errno, "look at '%s'", place->path);
+        if (!place->make)
+                return 0;
+        r = dir_make_at(AT_FDCWD, place->path, 0755, err);
+        return r < 0 ? r : 1;
+}
+
+static void place_look(void *data) {
+        Place *place = data;
+
+        place->r = find_or_make(place, &place->error);
 }
 
 int outside_exists(const char *path, bool make, Error *err) {

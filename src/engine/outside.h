@@ -8,7 +8,7 @@
 
 /* Runs run(data) on a thread of its own. 0: it is over, and data is the caller's still. Negative:
  * data is not, drop(data) is called; unavailable where there is no answer within five seconds, or
- * where as many looks as there may be (eight) have not ended. No lock should be held that others
+ * where eight others have had none yet and have not ended. No lock should be held that others
  * wait for. */
 int outside_look(const char *path, void (*run)(void *data), void *data, void (*drop)(void *data),
                  Error *err);
