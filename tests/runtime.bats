@@ -288,6 +288,19 @@ PYTHON
   [[ $(cat /proc/sys/net/ipv4/ip_default_ttl) == "$before" ]]
 }
 
+@test "sysctls are written whatever lies on the container's /proc" {
+  cp "$bundle/config.json" "$bundle/as-it-was"
+  for change in . '(.mounts[] | select(.destination == "/proc") | .options) = ["ro"]' '(.mounts[] | select(.destination == "/proc") | .options) = ["subset=pid"]' 'del(.mounts[] | select(.destination == "/proc")) | del(.linux.maskedPaths, .linux.readonlyPaths)'; do
+    echo "$change"
+    cp "$bundle/as-it-was" "$bundle/config.json"
+    config ".linux.sysctl = {\"net.ipv4.ip_default_ttl\": \"33\", \"kernel.shm_rmid_forced\": \"1\"} | $change"
+    start_sleeper
+    pid=$(brig state "$id" | jq .pid)
+    [[ $(nsenter --target "$pid" --net --ipc cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/kernel/shm_rmid_forced) == 33$'\n'1 ]]
+    brig delete --force "$id"
+  done
+}
+
 @test "host name, domain name, loopback" {
   config '.hostname = "here" | .domainname = "there.example"'
   in_container 'hostname; cat /proc/sys/kernel/domainname; ip link show lo'

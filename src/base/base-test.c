@@ -445,6 +445,47 @@ TEST(loop_runs_timers_and_descriptors) {
         close_fd(&ends[1]);
 }
 
+typedef struct Turn {
+        Loop *loop;
+        char name, *text;
+} Turn;
+
+static void note_turn(void *data) {
+        Turn *turn = data;
+        size_t length = strlen(turn->text);
+
+        turn->text[length] = turn->name;
+        if (length == 3)
+                loop_stop(turn->loop);
+}
+
+/* Whatever the order in which they came, and which of them are taken away again. */
+TEST(loop_runs_timers_by_their_time) {
+        static const struct {
+                char name;
+                int64_t after;
+                bool removed;
+        } cases[] = { { 'c', 3, false }, { 'x', 1, true },  { 'a', 1, false }, { 'y', 3, true },
+                      { 'd', 4, false }, { 'b', 2, false }, { 'z', 5, true } };
+        _cleanup_(loop_freep) Loop *loop = NULL;
+        char text[8] = "";
+        Turn turns[ELEMENTS(cases)];
+        LoopSource *sources[ELEMENTS(cases)];
+        int64_t now = clock_monotonic();
+        Error err = {};
+
+        ASSERT_OK(loop_new(&loop, &err), &err);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                turns[i] = (Turn){ loop, cases[i].name, text };
+                sources[i] = loop_add_timer(loop, now + cases[i].after, note_turn, &turns[i]);
+        }
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                if (cases[i].removed)
+                        loop_remove(sources[i]);
+        ASSERT_OK(loop_run(loop, &err), &err);
+        ASSERT_STR(text, "abcd");
+}
+
 TEST(base64) {
         static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
         static const char *const encoded[] = { "",         "Zg==",     "Zm8=",    "Zm9v",

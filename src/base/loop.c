@@ -11,10 +11,15 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
+typedef struct SourceList {
+        LoopSource *first, *last;
+} SourceList;
+
 struct LoopSource {
         Loop *loop;
-        LoopSource *previous, *next; /* in loop->sources or loop->removed */
-        int fd;                      /* -1: a timer */
+        SourceList *list;
+        LoopSource *previous, *next; /* in list or loop->removed */
+        int fd;                      /* -1: none that epoll knows of */
         int64_t when;
         LoopFdHandler on_fd;
         LoopHandler on_time;
@@ -30,7 +35,8 @@ typedef struct Posted {
 
 struct Loop {
         int epoll_fd, wake_fd;
-        LoopSource *sources, *removed;
+        SourceList descriptors, timers; /* the latter by their time */
+        LoopSource *removed;
         pthread_mutex_t lock; /* guards posted */
         Posted *posted, **posted_end;
         atomic_bool stopped;
@@ -67,7 +73,8 @@ static void free_list(LoopSource **list) {
 Loop *loop_free(Loop *loop) {
         if (!loop)
                 return NULL;
-        free_list(&loop->sources);
+        free_list(&loop->descriptors.first);
+        free_list(&loop->timers.first);
         free_list(&loop->removed);
         while (loop->posted) {
                 Posted *posted = loop->posted;
@@ -82,21 +89,29 @@ Loop *loop_free(Loop *loop) {
         return NULL;
 }
 
-static LoopSource *add_source(Loop *loop, LoopSource model) {
+/* Behind previous, NULL: first. */
+static LoopSource *add_source(SourceList *list, LoopSource *previous, LoopSource model) {
         LoopSource *source = alloc_copy(&model, sizeof(model));
 
-        source->loop = loop;
-        source->next = loop->sources;
-        if (loop->sources)
-                loop->sources->previous = source;
-        loop->sources = source;
+        source->list = list;
+        source->previous = previous;
+        source->next = previous ? previous->next : list->first;
+        *(previous ? &previous->next : &list->first) = source;
+        *(source->next ? &source->next->previous : &list->last) = source;
         return source;
+}
+
+static void drop_source(LoopSource *source) {
+        SourceList *list = source->list;
+
+        *(source->previous ? &source->previous->next : &list->first) = source->next;
+        *(source->next ? &source->next->previous : &list->last) = source->previous;
 }
 
 int loop_add_fd(Loop *loop, int fd, uint32_t events, LoopFdHandler handler, void *data,
                 LoopSource **ret, Error *err) {
-        LoopSource *source =
-                add_source(loop, (LoopSource){ .fd = fd, .on_fd = handler, .data = data });
+        const LoopSource model = { .loop = loop, .fd = fd, .on_fd = handler, .data = data };
+        LoopSource *source = add_source(&loop->descriptors, NULL, model);
         struct epoll_event event = { .events = events, .data.ptr = source };
 
         if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
@@ -119,8 +134,14 @@ int loop_change_fd(LoopSource *source, uint32_t events) {
 }
 
 LoopSource *loop_add_timer(Loop *loop, int64_t when, LoopHandler handler, void *data) {
-        return add_source(loop,
-                          (LoopSource){ .fd = -1, .when = when, .on_time = handler, .data = data });
+        const LoopSource model = {
+                .loop = loop, .fd = -1, .when = when, .on_time = handler, .data = data
+        };
+        LoopSource *previous = loop->timers.last; /* most are later than those before them */
+
+        while (previous && previous->when > when)
+                previous = previous->previous;
+        return add_source(&loop->timers, previous, model);
 }
 
 LoopSource *loop_remove(LoopSource *source) {
@@ -130,12 +151,7 @@ LoopSource *loop_remove(LoopSource *source) {
                 return NULL;
         if (source->fd >= 0)
                 (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
-        if (source->previous)
-                source->previous->next = source->next;
-        else
-                loop->sources = source->next;
-        if (source->next)
-                source->next->previous = source->previous;
+        drop_source(source);
         /* Events of this wait may still name it: it is freed once they have been handled. */
         source->removed = true;
         source->next = loop->removed;
@@ -177,17 +193,8 @@ static void run_posted(Loop *loop) {
         }
 }
 
-static LoopSource *nearest_timer(Loop *loop) {
-        LoopSource *nearest = NULL;
-
-        for (LoopSource *source = loop->sources; source; source = source->next)
-                if (source->fd < 0 && (!nearest || source->when < nearest->when))
-                        nearest = source;
-        return nearest;
-}
-
 static int wait_time(Loop *loop, int timeout_ms) {
-        LoopSource *timer = nearest_timer(loop);
+        LoopSource *timer = loop->timers.first;
         int64_t left;
 
         if (!timer)
@@ -200,7 +207,7 @@ static void run_timers(Loop *loop) {
         int64_t now = clock_monotonic();
 
         for (;;) {
-                LoopSource *timer = nearest_timer(loop);
+                LoopSource *timer = loop->timers.first;
                 LoopHandler handler;
                 void *data;
 

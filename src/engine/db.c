@@ -24,6 +24,7 @@ typedef enum Statement {
         STATEMENT_INSERT_DOCUMENT,
         STATEMENT_UPDATE,
         STATEMENT_UPDATE_DOCUMENT,
+        STATEMENT_UPDATE_STATE,
         STATEMENT_DELETE,
         STATEMENT_DELETE_DOCUMENT,
         STATEMENTS
@@ -62,6 +63,7 @@ static const char *const statement_texts[STATEMENTS] = {
         [STATEMENT_UPDATE] =
                 "UPDATE %s SET name = ifnull(?2, name), state = ifnull(?4, state) WHERE id = ?1",
         [STATEMENT_UPDATE_DOCUMENT] = "UPDATE %s_documents SET document = ?3 WHERE id = ?1",
+        [STATEMENT_UPDATE_STATE] = "UPDATE %s SET state = ?4 WHERE id = ?1",
         [STATEMENT_DELETE] = "DELETE FROM %s WHERE id = ?1",
         [STATEMENT_DELETE_DOCUMENT] = "DELETE FROM %s_documents WHERE id = ?1",
 };
@@ -386,7 +388,10 @@ int db_insert(Db *db, DbTable table, const DbRecord *record, bool durable, Error
         return db_run(db, table, STATEMENT_INSERT, record, true, durable, err);
 }
 
+/* Who sets a name writes its index too, even with the same one. */
 int db_update(Db *db, DbTable table, const DbRecord *record, bool durable, Error *err) {
+        if (!record->name && !record->document && record->state)
+                return db_run(db, table, STATEMENT_UPDATE_STATE, record, false, durable, err);
         return db_run(db, table, STATEMENT_UPDATE, record, record->document != NULL, durable, err);
 }
 

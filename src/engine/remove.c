@@ -227,7 +227,7 @@ static int rename_everywhere(Container *container, const char *name, Error *err)
         registry_set_name(container, name);
         int r = failpoint("rename.record", err);
         if (r == 0)
-                r = container_save(container, container_is_kept(container), err);
+                r = container_save_name(container, container_is_kept(container), err);
         if (r < 0) {
                 registry_set_name(container, old);
                 return r;
@@ -239,7 +239,7 @@ static int rename_everywhere(Container *container, const char *name, Error *err)
                 return 0;
         registry_set_name(container, old);
         if (endpoints_rename(container, &undo) < 0 ||
-            container_save(container, container_is_kept(container), &undo) < 0)
+            container_save_name(container, container_is_kept(container), &undo) < 0)
                 log_error("take back the name of container %s: %s", container->id, undo.message);
         return r;
 }

@@ -157,11 +157,19 @@ int container_save_new(Container *container, Error *err) {
                          container_is_kept(container), err);
 }
 
-int container_save(Container *container, bool durable, Error *err) {
+static int save(Container *container, const char *name, bool durable, Error *err) {
         _cleanup_free_ char *state = state_text(container);
-        const DbRecord record = { .id = container->id, .name = container->name, .state = state };
+        const DbRecord record = { .id = container->id, .name = name, .state = state };
 
         return db_update(container->engine->db, DB_CONTAINERS, &record, durable, err);
+}
+
+int container_save(Container *container, bool durable, Error *err) {
+        return save(container, NULL, durable, err);
+}
+
+int container_save_name(Container *container, bool durable, Error *err) {
+        return save(container, container->name, durable, err);
 }
 
 /* No user can give such a name, so the old one is free for the next container. */
@@ -170,11 +178,9 @@ char *container_removed_name(const Container *container) {
 }
 
 int container_save_removing(Container *container, Error *err) {
-        _cleanup_free_ char *state = state_text(container);
         _cleanup_free_ char *name = container_removed_name(container);
-        const DbRecord record = { .id = container->id, .name = name, .state = state };
 
-        return db_update(container->engine->db, DB_CONTAINERS, &record, false, err);
+        return save(container, name, false, err);
 }
 
 int container_load(Engine *engine, const DbRecord *record, Container **ret, Error *err) {

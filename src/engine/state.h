@@ -4,9 +4,10 @@
 #include "engine/container.h"
 #include "engine/db.h"
 
-/* lock held. Writes name, state and endpoints to the database, one transaction. The caller
- * publishes. */
+/* lock held. Writes state and endpoints to the database, one transaction. The caller publishes. */
 int container_save(Container *container, bool durable, Error *err);
+/* The same with the name, where that is another than the record's. */
+int container_save_name(Container *container, bool durable, Error *err);
 /* The whole record, at create; synced unless the container is an --rm one. */
 int container_save_new(Container *container, Error *err);
 /* lock held: the record says that it is going, and its name is free. */

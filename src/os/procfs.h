@@ -5,6 +5,10 @@
 #include "base/error.h"
 
 int procfs_open(int *ret_fd, Error *err); /* /proc as it is where the caller runs; the caller's */
+/* A procfs that is mounted nowhere, or where none can be made, /proc. What a procfs was asked for
+ * in each network namespace it keeps in one chain, and walks through it at each question: after so
+ * many callers there is a new one. Any thread; the caller's. */
+int procfs_open_young(int *ret_fd, Error *err);
 /* path below the root, no links, no other mount on the way, as "sys/net/ipv4/ip_forward" or
  * "self/attr/exec". */
 int procfs_write(int proc_fd, const char *path, const char *text, Error *err);

@@ -148,15 +148,30 @@ int sysctls_check(const Setup *setup, Error *err) {
         return 0;
 }
 
+/* The container's own procfs, where it has one: in the host's, each look at a file of a network
+ * namespace walks through those of all living ones. The same keys lie in both. -1: none. The
+ * caller's. */
+static int open_own_procfs(void) {
+        int fd = -1;
+
+        if (BUG("proc-writes"))
+                return openat(AT_FDCWD, "/proc", O_PATH | O_CLOEXEC);
+        (void)procfs_open(&fd, NULL);
+        return fd;
+}
+
 int sysctls_write(const Setup *setup, Error *err) {
         const Pairs *sysctls = setup->config->linux_ ? &setup->config->linux_->sysctl : NULL;
-        _cleanup_close_ int found =
-                BUG("proc-writes") ? openat(AT_FDCWD, "/proc", O_PATH | O_CLOEXEC) : -1;
-        int proc_fd = found < 0 ? setup->proc_fd : found;
+        _cleanup_close_ int own_fd = sysctls && sysctls->count > 0 ? open_own_procfs() : -1;
 
         for (size_t i = 0; sysctls && i < sysctls->count; i++) {
                 _cleanup_free_ char *path = sysctl_path(sysctls->items[i].key);
-                int r = procfs_write(proc_fd, path, sysctls->items[i].value, err);
+                const char *value = sysctls->items[i].value;
+
+                /* One that is read-only, has no such files or something mounted on them. */
+                if (own_fd >= 0 && procfs_write(own_fd, path, value, NULL) == 0)
+                        continue;
+                int r = procfs_write(setup->proc_fd, path, value, err);
 
                 if (r < 0)
                         return error_prefix(err, "sysctl '%s'", sysctls->items[i].key);

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "net/netns.h"
 #include "net/options.h"
+#include "os/procfs.h"
 
 int inner_parse_mac(const char *text, uint8_t ret[MAC_LENGTH], Error *err) {
         unsigned b[MAC_LENGTH];
@@ -66,11 +67,14 @@ int inner_choose_name(Net *net, const Member *member, Rtnl *inner, char ret[IFNA
 
 /* ---- IPv6 or not ---- */
 
-/* Each visit to a file below /proc/sys/net walks through the directories of all living network
- * namespaces that are called "ipv6" (they are one hash chain): it is done once an endpoint. */
 int inner_settings_open(InnerSettings *settings, Error *err) {
+        _cleanup_close_ int proc_fd = -1;
+        int r = procfs_open_young(&proc_fd, err);
+
         *settings = (InnerSettings){ .conf_fd = -1, .default_fd = -1 };
-        settings->conf_fd = open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (r < 0)
+                return r;
+        settings->conf_fd = openat(proc_fd, "sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC);
         return settings->conf_fd >= 0 || errno == ENOENT
                        ? 0
                        : error_set(err, errno, "open /proc/sys/net/ipv6/conf");
