@@ -26,10 +26,10 @@ typedef void (*MonitorNotice)(void *data, const MonitorReply *reply);
 /* A monitor's process that has not been told what for. */
 typedef struct MonitorProcess MonitorProcess;
 
-/* Begins to start one (posix_spawn, never fork), on a thread of its own: the caller makes ready
- * what the monitor will be told meanwhile. program is brig-monitor's path; id and directory, the
- * container's and of its run directory, are for whoever looks at the list of processes. All three
- * are copied. */
+/* Begins to start one, as a child of a process of program, brig-monitor's path, that is started
+ * with the first (by posix_spawn; it makes the monitors by fork: see spawner.h): the caller makes
+ * ready what the monitor will be told meanwhile. id and directory, the container's and of its run
+ * directory, are for whoever looks at the list of processes. All three are copied. */
 MonitorProcess *monitor_begin(Loop *loop, const char *program, const char *id,
                               const char *directory);
 /* One that was told nothing ends by itself, also where this daemon is killed. */
@@ -49,7 +49,7 @@ typedef struct MonitorSpawn {
 
 /* Sends a monitor that was begun, which is still the caller's, its start message; monitor_created
  * waits for the container. So the caller sets up the network meanwhile. Until monitor_go has
- * returned, one thread only may call. The monitor's process is reaped on the loop's thread. */
+ * returned, one thread only may call. */
 int monitor_spawn(MonitorProcess *process, const MonitorSpawn *spawn, MonitorNotice notice,
                   void *data, Monitor **ret, Error *err);
 /* What netns_later announced: without it monitor_created has nothing to wait for. netns_fd is still

@@ -5,102 +5,31 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sys/epoll.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "base/bug.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/fd.h"
 #include "base/program.h"
 #include "monitor/message.h"
 #include "os/mount.h"
-#include "os/pidfd.h"
 
 extern char **environ;
 
-/* Collects the monitor's process once it has ended, whatever became of the connection. */
-typedef struct Reaper {
-        struct Reaper *previous, *next; /* in reapers */
-        Loop *loop;
-        LoopSource *source;
-        pid_t pid;
-        int pidfd; /* -1: there was no descriptor for it yet */
-} Reaper;
-
-/* When what could not be watched is tried again. */
-#define WATCH_AGAIN NSEC_PER_SEC
-
-/* All of them: a daemon that ends leaves them behind with its running containers. */
-static Reaper *reapers;
-static pthread_mutex_t reapers_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static Reaper *reaper_new(Loop *loop, pid_t pid) {
-        Reaper *reaper = NEW(Reaper);
-
-        reaper->loop = loop;
-        reaper->pid = pid;
-        reaper->pidfd = -1;
-        (void)pthread_mutex_lock(&reapers_lock);
-        reaper->next = reapers;
-        if (reapers)
-                reapers->previous = reaper;
-        reapers = reaper;
-        (void)pthread_mutex_unlock(&reapers_lock);
-        return reaper;
-}
-
-static void reaper_free(Reaper *reaper) {
-        (void)pthread_mutex_lock(&reapers_lock);
-        if (reaper->previous)
-                reaper->previous->next = reaper->next;
-        else
-                reapers = reaper->next;
-        if (reaper->next)
-                reaper->next->previous = reaper->previous;
-        (void)pthread_mutex_unlock(&reapers_lock);
-        loop_remove(reaper->source);
-        close_fd(&reaper->pidfd);
-        free(reaper);
-}
-
-static void on_monitor_end(void *data, int fd, uint32_t events) {
-        Reaper *reaper = data;
-        Error err = {};
-        int status;
-
-        (void)events;
-        if (pidfd_wait(fd, &status, &err) < 0)
-                log_warn("monitor: %s", err.message);
-        reaper_free(reaper);
-}
-
-/* The number stays the monitor's until it was reaped, which is done here only: the descriptor may
- * come late. */
-static void watch_monitor(void *data) {
-        Reaper *reaper = data;
-        Error err = {};
-        int r = reaper->pidfd < 0 ? pidfd_of(reaper->pid, &reaper->pidfd, &err) : 0;
-
-        reaper->source = NULL;
-        if (r == 0)
-                r = loop_add_fd(reaper->loop, reaper->pidfd, EPOLLIN, on_monitor_end, reaper,
-                                &reaper->source, &err);
-        if (r == 0)
-                return;
-        log_warn("monitor: %s", err.message);
-        reaper->source = loop_add_timer(reaper->loop, clock_monotonic() + WATCH_AGAIN,
-                                        watch_monitor, reaper);
-}
-
 /* ---- the program ---- */
 
-/* The monitor's file, opened in a read-only mount of its own. */
+/* The monitor's file, opened in a read-only mount of its own, and the process of it whose children
+ * the monitors are. */
 static struct {
         pthread_mutex_t lock;
         char *name;
         int fd;
-} protected_program = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+        pid_t spawner; /* 0: none yet */
+        int spawner_fd;
+} program = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .spawner_fd = -1 };
 
 static int open_protected(const char *name, int *ret_fd, Error *err) {
         _cleanup_close_ int fd = open(name, O_PATH | O_CLOEXEC);
@@ -117,26 +46,17 @@ static int open_protected(const char *name, int *ret_fd, Error *err) {
         return r;
 }
 
-/* The path by which a monitor is started: one that no container can open for writing, made once, as
- * each monitor would otherwise have to execute itself again to get there (CVE-2019-5736; it still
- * does where a daemon without the right to mount cannot). Through this process's descriptors,
- * because the child has closed its own. The caller frees it. */
-static char *program_path(const char *name) {
-        char *path;
-
+/* The path by which the program is started: one that no container can open for writing, made once,
+ * as it would otherwise have to execute itself again to get there (CVE-2019-5736; it still does
+ * where a daemon without the right to mount cannot). Through this process's descriptors, because
+ * the child has closed its own. Lock held; the caller frees it. */
+static char *program_path(void) {
         if (BUG("runtime-program"))
-                return str_copy(name);
-        (void)pthread_mutex_lock(&protected_program.lock);
-        if (!str_equal(protected_program.name, name)) {
-                close_fd(&protected_program.fd);
-                str_replace(&protected_program.name, name);
-                (void)open_protected(name, &protected_program.fd, NULL);
-        }
-        path = protected_program.fd < 0
-                       ? str_copy(name)
-                       : str_format("/proc/%d/fd/%d", (int)getpid(), protected_program.fd);
-        (void)pthread_mutex_unlock(&protected_program.lock);
-        return path;
+                return str_copy(program.name);
+        if (program.fd < 0)
+                (void)open_protected(program.name, &program.fd, NULL);
+        return program.fd < 0 ? str_copy(program.name)
+                              : str_format("/proc/%d/fd/%d", (int)getpid(), program.fd);
 }
 
 /* Ours, and what keeps the monitor small, unless who runs the daemon tunes the C library himself.
@@ -149,84 +69,107 @@ static char **monitor_environment(void) {
         return environment;
 }
 
+/* ---- the spawner ---- */
+
+/* Lock held. It holds nothing of the daemon's: not its terminal, pipes, session or signal mask. Of
+ * its arguments the second is the place that monitors' words will have. */
+static int start_spawner(size_t room, int connection, Error *err) {
+        _cleanup_free_ char *path = program_path(), *place = str_format("%*s", (int)room, "");
+        _cleanup_strv_ char **environment = monitor_environment();
+        char *arguments[] = { (char *)"brig-spawner", place, NULL };
+        const SpawnFd fds[] = { { connection, MONITOR_FD } };
+        const Spawn spawn = { .program = path,
+                              .argv = arguments,
+                              .environment = environment,
+                              .fds = fds,
+                              .fd_count = ELEMENTS(fds),
+                              .flags = SPAWN_SESSION };
+        int r = program_spawn(&spawn, &program.spawner);
+
+        return r < 0 ? error_set(err, -r, "start '%s'%s", program.name, program_hint(-r)) : 0;
+}
+
+/* Lock held. */
+static void end_spawner(void) {
+        close_fd(&program.spawner_fd);
+        if (program.spawner > 0) {
+                (void)kill(program.spawner, SIGKILL);
+                (void)waitpid(program.spawner, NULL, 0);
+        }
+        program.spawner = 0;
+}
+
+/* Lock held. */
+static int have_spawner(const char *name, size_t room, Error *err) {
+        const struct timeval patience = { .tv_sec = MONITOR_ANSWER_MAX / NSEC_PER_SEC };
+        int pair[2], r;
+
+        if (!str_equal(program.name, name)) {
+                end_spawner();
+                close_fd(&program.fd);
+                str_replace(&program.name, name);
+        }
+        if (program.spawner > 0)
+                return 0;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "make a socket pair");
+        r = start_spawner(room, pair[1], err);
+        (void)close(pair[1]);
+        program.spawner_fd = pair[0];
+        (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        if (r < 0)
+                end_spawner();
+        return r;
+}
+
+/* Lock held. One that was killed is followed by another. */
+static int ask_spawner(const char *name, const Buf *words, int connection, Error *err) {
+        int r = 0;
+
+        for (int tries = 0; tries < 2; tries++) {
+                r = have_spawner(name, words->length - 1, err); /* a NUL ends it */
+                if (r < 0)
+                        return r;
+                r = fd_send(program.spawner_fd, words->data, words->length, &connection, 1);
+                if (r == 0)
+                        return 0;
+                end_spawner();
+        }
+        return error_set(err, -r, "ask for a monitor of '%s'", name);
+}
+
 struct MonitorProcess {
         Loop *loop;
-        char *program, *id, *directory;
-        int ours, theirs; /* the connection's ends */
-        pthread_t thread;
-        bool has_thread; /* that is to be waited for before what follows is read */
+        int fd; /* our end of its connection */
         int r;
         Error error;
 };
 
-/* The monitor holds nothing of the daemon's: not its terminal, pipes, session or signal mask. */
-static int spawn_program(const MonitorProcess *process, pid_t *ret, Error *err) {
-        char *arguments[] = { (char *)"brig-monitor", process->id, process->directory, NULL };
-        _cleanup_free_ char *path = program_path(process->program);
-        _cleanup_strv_ char **environment = monitor_environment();
-        const SpawnFd fds[] = { { process->theirs, MONITOR_FD } };
-        const Spawn program = { .program = path,
-                                .argv = arguments,
-                                .environment = environment,
-                                .fds = fds,
-                                .fd_count = ELEMENTS(fds),
-                                .flags = SPAWN_SESSION };
-        int r = program_spawn(&program, ret);
-
-        return r < 0 ? error_set(err, -r, "start '%s'%s", process->program, program_hint(-r)) : 0;
-}
-
-static void *spawn_thread(void *data) {
-        MonitorProcess *process = data;
-        pid_t pid = -1;
-
-        process->r = spawn_program(process, &pid, &process->error);
-        /* Nobody holds this end but the monitor: a daemon that is killed from here on is seen. */
-        close_fd(&process->theirs);
-        if (process->r == 0)
-                loop_post(process->loop, watch_monitor, reaper_new(process->loop, pid));
-        return NULL;
-}
-
-MonitorProcess *monitor_begin(Loop *loop, const char *program, const char *id,
-                              const char *directory) {
+MonitorProcess *monitor_begin(Loop *loop, const char *name, const char *id, const char *directory) {
         MonitorProcess *process = NEW(MonitorProcess);
+        _cleanup_buf_ Buf words = {};
         int pair[2];
 
-        *process = (MonitorProcess){ .loop = loop, .ours = -1, .theirs = -1 };
-        process->program = str_copy(program);
-        process->id = str_copy(id);
-        process->directory = str_copy(directory);
+        *process = (MonitorProcess){ .loop = loop, .fd = -1 };
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
                 process->r = error_set(&process->error, errno, "make a socket pair");
                 return process;
         }
-        process->ours = pair[0];
-        process->theirs = pair[1];
-        process->has_thread = pthread_create(&process->thread, NULL, spawn_thread, process) == 0;
-        if (!process->has_thread)
-                (void)spawn_thread(process);
+        process->fd = pair[0];
+        buf_add(&words, id, strlen(id) + 1);
+        buf_add(&words, directory, strlen(directory) + 1);
+        (void)pthread_mutex_lock(&program.lock);
+        process->r = ask_spawner(name, &words, pair[1], &process->error);
+        (void)pthread_mutex_unlock(&program.lock);
+        /* Nobody holds this end but the monitor: a daemon that is killed from here on is seen. */
+        (void)close(pair[1]);
         return process;
-}
-
-static int wait_for_process(MonitorProcess *process, Error *err) {
-        if (process->has_thread)
-                (void)pthread_join(process->thread, NULL);
-        process->has_thread = false;
-        if (process->r < 0 && err)
-                *err = process->error;
-        return process->r;
 }
 
 MonitorProcess *monitor_process_free(MonitorProcess *process) {
         if (!process)
                 return NULL;
-        (void)wait_for_process(process, NULL);
-        close_fd(&process->ours);
-        close_fd(&process->theirs);
-        free(process->program);
-        free(process->id);
-        free(process->directory);
+        close_fd(&process->fd);
         free(process);
         return NULL;
 }
@@ -269,22 +212,36 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         return message_send(fd, &monitor_start_table, &start, fds, count, err);
 }
 
+/* Why the spawner made no monitor, where that is what there is to read. */
+static int read_refusal(int fd, Error *err) {
+        int fds[MESSAGE_FDS_MAX], r;
+        MonitorReply reply = {};
+        size_t count;
+
+        r = message_receive(fd, &monitor_reply_table, &reply, fds, &count, NULL);
+        if (r > 0)
+                r = error_kind(err, (ErrorKind)reply.error_kind, "%s", reply.message ?: "");
+        else
+                r = error_kind(err, ERROR_UNAVAILABLE, "the container's monitor has ended");
+        json_done(&monitor_reply_table, &reply);
+        return r;
+}
+
 int monitor_process_start(MonitorProcess *process, const MonitorSpawn *spawn, Loop **ret_loop,
                           int *ret_fd, Error *err) {
-        Error unsent = {};
-        int sent, r;
+        int r = process->r;
 
-        /* First, as the monitor may be waiting for it. */
-        sent = process->ours < 0 ? 0 : send_start(process->ours, spawn, &unsent);
-        r = wait_for_process(process, err);
-        if (r == 0 && sent < 0) {
+        if (r < 0) {
                 if (err)
-                        *err = unsent;
-                r = sent;
+                        *err = process->error;
+                return r;
         }
+        r = send_start(process->fd, spawn, err);
+        if (r == -EPIPE || r == -ECONNRESET)
+                r = read_refusal(process->fd, err);
         if (r < 0)
                 return r;
         *ret_loop = process->loop;
-        *ret_fd = TAKE_FD(process->ours);
+        *ret_fd = TAKE_FD(process->fd);
         return 0;
 }

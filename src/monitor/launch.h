@@ -4,7 +4,7 @@
 
 #include "monitor/client.h"
 
-/* *ret_fd: the connection, on which "start" was sent; the caller's. *ret_loop: whose thread reaps
- * the process. */
+/* *ret_fd: the connection, on which "start" was sent; the caller's. *ret_loop: on whose thread its
+ * notices are read. */
 int monitor_process_start(MonitorProcess *process, const MonitorSpawn *spawn, Loop **ret_loop,
                           int *ret_fd, Error *err);

@@ -1,5 +1,6 @@
-/* main.c: brig-monitor: one a container, started by brigd, alive as long as its container. Sets the
- * process up, takes "start" from descriptor 3, then waits. */
+/* main.c: brig-monitor: one a container, alive as long as its container, a child of the spawner
+ * that brigd starts (spawner.h). Sets the process up, takes "start" from descriptor 3, then waits.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "monitor/spawner.h"
 #include "monitor/supervisor.h"
 
 static int child_fd = -1; /* counts SIGCHLDs */
@@ -63,7 +65,7 @@ static int prepare(Supervisor *supervisor, Error *err) {
         int r;
 
         (void)umask(022);
-        (void)prctl(PR_SET_NAME, "brig-monitor"); /* it is started by a descriptor's path */
+        (void)prctl(PR_SET_NAME, "brig-monitor"); /* it has the spawner's */
         if (chdir("/") < 0)
                 return error_set(err, errno, "change to /");
         if (fcntl(MONITOR_FD, F_SETFD, FD_CLOEXEC) < 0)
@@ -133,7 +135,7 @@ static int run(Supervisor *supervisor, Error *err) {
         return r;
 }
 
-int main(int argc, char **argv) {
+static int keep_container(void) {
         Supervisor supervisor = { .data_root_fd = -1,
                                   .state_fd = -1,
                                   .run_fd = -1,
@@ -144,23 +146,9 @@ int main(int argc, char **argv) {
                                   .upper_fd = -1,
                                   .record_fd = -1,
                                   .log = { .fd = -1, .program_fd = -1 } };
-        static const char misuse[] =
-                "brig-monitor: this program keeps one container and is started by brigd only\n";
         Error err = {};
-        int r;
+        int r = run(&supervisor, &err);
 
-        if (!started_by_daemon()) {
-                (void)!write(STDERR_FILENO, misuse, sizeof(misuse) - 1);
-                return 2;
-        }
-        (void)argc;
-        r = runtime_protect_program(argv, &err);
-        if (str_equal(getenv(MONITOR_TUNABLES), MONITOR_TUNED))
-                (void)unsetenv(MONITOR_TUNABLES); /* this program's: nobody's that it starts */
-        if (r == 0)
-                r = run(&supervisor, &err);
-        else
-                (void)say_started(&supervisor, r, &err);
         processes_free(&supervisor);
         execs_forget(&supervisor);
         logfile_done(&supervisor.log); /* which may have something to say to daemons */
@@ -176,4 +164,21 @@ int main(int argc, char **argv) {
         loop_free(supervisor.loop);
         close_fd(&child_fd);
         return r < 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv) {
+        static const char misuse[] =
+                "brig-monitor: this program keeps containers and is started by brigd only\n";
+        Error err = {};
+        int r;
+
+        (void)argc;
+        if (!started_by_daemon()) {
+                (void)!write(STDERR_FILENO, misuse, sizeof(misuse) - 1);
+                return 2;
+        }
+        r = runtime_protect_program(argv, &err);
+        if (str_equal(getenv(MONITOR_TUNABLES), MONITOR_TUNED))
+                (void)unsetenv(MONITOR_TUNABLES); /* this program's: nobody's that it starts */
+        spawner_serve(argv, keep_container, r < 0 ? &err : NULL);
 }

@@ -9,44 +9,6 @@
 #include "monitor/test-host.h"
 #include "os/mount.h"
 
-static atomic_int pidfds_missing;
-
-int __real_pidfd_of(pid_t pid, int *ret_fd, Error *err);
-int __wrap_pidfd_of(pid_t pid, int *ret_fd, Error *err);
-
-/* The linker puts it in the client's way. */
-int __wrap_pidfd_of(pid_t pid, int *ret_fd, Error *err) {
-        if (pidfds_missing > 0 && pidfds_missing-- > 0)
-                return error_set(err, EMFILE, "process %d", (int)pid);
-        return __real_pidfd_of(pid, ret_fd, err);
-}
-
-/* A monitor for which there was no descriptor is collected all the same. */
-TEST(monitor_without_a_pidfd_is_reaped) {
-        _host_ Host host;
-        Error err;
-        pid_t monitor;
-        int r = 0;
-
-        ASSERT_OK(host_open(&host, "read a", false, &err), &err);
-        host.start.open_stdin = true;
-        pidfds_missing = 1;
-        ASSERT_OK(host_start(&host, &err), &err);
-        monitor = monitor_pid(&host);
-        ASSERT(monitor > 1);
-        ASSERT_OK(monitor_signal(host.monitor, NULL, SIGKILL, &err), &err);
-        ASSERT(wait_for(&host, &host.has_exited));
-        for (int i = 0; r == 0 && i < 2000; i++) {
-                siginfo_t info;
-
-                r = waitid(P_PID, (id_t)monitor, &info, WEXITED | WNOHANG | WNOWAIT);
-                (void)poll(NULL, 0, 5);
-        }
-        ASSERT_INT(r, -1);
-        ASSERT_INT(errno, ECHILD);
-        ASSERT_INT(pidfds_missing, 0);
-}
-
 /* Of the monitor's process; the limit is the soft one. */
 static int limit_descriptors(Host *host, rlim_t limit) {
         struct rlimit old, new;

@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -354,14 +356,35 @@ static UNUSED int record_of(Host *host, ExitRecord *ret) {
         return exit_record_read(host->state_fd, ret, NULL);
 }
 
-/* The monitor's process: the parent of init. 0 if it cannot be told. */
-static UNUSED pid_t monitor_pid(Host *host) {
-        _cleanup_free_ char *path = str_format("/proc/%d/stat", (int)host->pid);
-        _cleanup_free_ char *stat = NULL;
+/* 0 if it cannot be told. */
+static UNUSED pid_t parent_of(pid_t pid) {
+        _cleanup_free_ char *path = str_format("/proc/%d/stat", (int)pid), *stat = NULL;
+        const char *name_end = NULL;
         int parent = 0;
 
-        if (file_read_at(AT_FDCWD, path, 4096, &stat, NULL, NULL) < 0 ||
-            sscanf(strrchr(stat, ')'), ") %*c %d", &parent) != 1)
-                return 0;
-        return parent;
+        if (file_read_at(AT_FDCWD, path, 4096, &stat, NULL, NULL) == 0)
+                name_end = strrchr(stat, ')');
+        return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The monitor's process: the parent of init. */
+static UNUSED pid_t monitor_pid(Host *host) {
+        return parent_of(host->pid);
+}
+
+/* Whether the list of processes shows no monitor of this container, or soon no more. */
+static UNUSED bool monitor_ends(const Host *host) {
+        _cleanup_free_ char *pattern = str_format("^brig-monitor %s %s", host->id, host->directory);
+        const char *arguments[] = { "pgrep", "-f", pattern, NULL };
+        int64_t deadline = clock_monotonic() + WAIT_MAX;
+        int status;
+        pid_t pid;
+
+        while (posix_spawnp(&pid, "pgrep", NULL, NULL, (char **)arguments, environ) == 0 &&
+               waitpid(pid, &status, 0) == pid && clock_monotonic() < deadline) {
+                if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+                        return true;
+                (void)poll(NULL, 0, 5);
+        }
+        return false;
 }
