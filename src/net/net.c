@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/netns.h"
 #include "net/state.h"
+#include "os/procfs.h"
 
 /* Two programs that both insist would spin: so often at once, then after a pause. */
 #define REAPPLY_BURST 16
@@ -182,6 +183,13 @@ static void on_watch(void *data, int fd, uint32_t events) {
 
 /* ---- Net ---- */
 
+/* So that an engine has no more open once it has worked than before. */
+static int open_procfs(Error *err) {
+        _cleanup_close_ int fd = -1;
+
+        return procfs_open_young(&fd, err);
+}
+
 int net_new(Loop *loop, Net **ret, Error *err) {
         _cleanup_(net_freep) Net *net = NEW(Net);
         int r;
@@ -191,6 +199,8 @@ int net_new(Loop *loop, Net **ret, Error *err) {
         (void)pthread_mutex_init(&net->lock, NULL);
         net->ports = ports_new();
         r = firewall_open(&net->firewall, err);
+        if (r == 0)
+                r = open_procfs(err);
         if (r == 0)
                 r = reaper_new(&net->reaper, err);
         if (r == 0)
