@@ -22,6 +22,7 @@ TEST(monitors_outlive_the_spawner_and_another_follows) {
         _host_ Host third;
         Host *const hosts[] = { &first, &second, &third };
         pid_t spawner = 0, monitor = 0;
+        siginfo_t ended;
         Error err;
 
         ASSERT_OK(host_open(&first, "read a; exit 3", false, &err), &err);
@@ -29,8 +30,10 @@ TEST(monitors_outlive_the_spawner_and_another_follows) {
         ASSERT_OK(host_open(&third, "read a; exit 3", false, &err), &err);
         for (size_t i = 0; i < ELEMENTS(hosts); i++) {
                 hosts[i]->start.open_stdin = true;
-                if (i == 2)
+                if (i == 2) {
                         ASSERT_INT(kill(spawner, SIGKILL), 0);
+                        ASSERT_INT(waitid(P_PID, (id_t)spawner, &ended, WEXITED | WNOWAIT), 0);
+                }
                 ASSERT_OK(host_start(hosts[i], &err), &err);
                 monitor = monitor_pid(hosts[i]);
                 ASSERT(shows_words(hosts[i], monitor));
