@@ -154,7 +154,7 @@ end_host() {
 leftovers() {
   local found=0 what slice
   what=$(grep -F "$1" /proc/self/mountinfo) && { echo "mounts left: $what"; found=1; }
-  what=$(pgrep -af "brig-monitor.*$1|brig-image.*$1") && { echo "processes left: $what"; found=1; }
+  what=$(pgrep -af "brig-(monitor|spawner|image).*$1") && { echo "processes left: $what"; found=1; }
   what=$(on_host ip -o link | grep -E ': veth') && { echo "links left: $what"; found=1; }
   [[ ${BRIG_CGROUP_DRIVER:-} == systemd ]] || slice="brigtest$host_pid.slice" # systemd itself removes an empty one, when it likes
   what=$(find /sys/fs/cgroup \( -name "${slice:-}" -o -path "*/brig-test-$host_pid/*" -o -path "*/brigtest$host_pid.slice/*" -o -name "brig-shortage-$host_pid" \) -type d 2>/dev/null | head -3)

@@ -140,6 +140,7 @@ typedef struct Container {
         int restart_delay_ms;      /* of the next restart by policy */
         int64_t begun;             /* clock_boot: this run; 0: before this daemon */
         unsigned restarts;         /* that wait for its end: --rm does not remove it now */
+        bool name_unsaved;         /* the record may have another */
 
         /* Guarded by state_lock (short): for waits and for readers that must not wait for `lock`.
          */

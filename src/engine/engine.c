@@ -334,6 +334,7 @@ Engine *engine_free(Engine *engine) {
         policies_done(engine->policies);
         db_close(engine->db);
         builder_free(engine->builder);
+        monitor_spawner_end(); /* its control group is removed below */
         image_store_free(engine->images);
         seccomp_cache_free(engine->seccomp);
         if (engine->options.cgroup_parent && !engine->options.systemd_cgroup)

@@ -238,8 +238,8 @@ static int rename_everywhere(Container *container, const char *name, Error *err)
         if (r == 0)
                 return 0;
         registry_set_name(container, old);
-        if (endpoints_rename(container, &undo) < 0 ||
-            container_save_name(container, container_is_kept(container), &undo) < 0)
+        int renamed = endpoints_rename(container, &undo);
+        if (container_save_name(container, container_is_kept(container), &undo) < 0 || renamed < 0)
                 log_error("take back the name of container %s: %s", container->id, undo.message);
         return r;
 }

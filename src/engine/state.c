@@ -164,12 +164,16 @@ static int save(Container *container, const char *name, bool durable, Error *err
         return db_update(container->engine->db, DB_CONTAINERS, &record, durable, err);
 }
 
-int container_save(Container *container, bool durable, Error *err) {
-        return save(container, NULL, durable, err);
+int container_save_name(Container *container, bool durable, Error *err) {
+        int r = save(container, container->name, durable, err);
+
+        container->name_unsaved = r < 0;
+        return r;
 }
 
-int container_save_name(Container *container, bool durable, Error *err) {
-        return save(container, container->name, durable, err);
+int container_save(Container *container, bool durable, Error *err) {
+        return container->name_unsaved ? container_save_name(container, durable, err)
+                                       : save(container, NULL, durable, err);
 }
 
 /* No user can give such a name, so the old one is free for the next container. */

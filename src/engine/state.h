@@ -6,7 +6,8 @@
 
 /* lock held. Writes state and endpoints to the database, one transaction. The caller publishes. */
 int container_save(Container *container, bool durable, Error *err);
-/* The same with the name, where that is another than the record's. */
+/* The same with the name, where that is another than the record's; where it fails, each
+ * container_save tries again. */
 int container_save_name(Container *container, bool durable, Error *err);
 /* The whole record, at create; synced unless the container is an --rm one. */
 int container_save_new(Container *container, Error *err);

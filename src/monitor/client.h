@@ -34,6 +34,8 @@ MonitorProcess *monitor_begin(Loop *loop, const char *program, const char *id,
                               const char *directory);
 /* One that was told nothing ends by itself, also where this daemon is killed. */
 MonitorProcess *monitor_process_free(MonitorProcess *process);
+/* Ends the process whose children monitors are; they live on. It would end with this one, too. */
+void monitor_spawner_end(void);
 
 typedef struct MonitorSpawn {
         const MonitorStart *start; /* its has_… are set from what follows */

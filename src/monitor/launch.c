@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "base/bug.h"
 #include "base/clock.h"
@@ -16,6 +14,7 @@
 #include "base/program.h"
 #include "monitor/message.h"
 #include "os/mount.h"
+#include "os/pidfd.h"
 
 extern char **environ;
 
@@ -27,9 +26,9 @@ static struct {
         pthread_mutex_t lock;
         char *name;
         int fd;
-        pid_t spawner; /* 0: none yet */
-        int spawner_fd;
-} program = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .spawner_fd = -1 };
+        int spawner, spawner_fd; /* its pidfd and our end of its connection; -1: there is none */
+        unsigned generation;     /* of spawners */
+} program = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .spawner = -1, .spawner_fd = -1 };
 
 static int open_protected(const char *name, int *ret_fd, Error *err) {
         _cleanup_close_ int fd = open(name, O_PATH | O_CLOEXEC);
@@ -71,10 +70,20 @@ static char **monitor_environment(void) {
 
 /* ---- the spawner ---- */
 
-/* Lock held. It holds nothing of the daemon's: not its terminal, pipes, session or signal mask. Of
- * its arguments the second is the place that monitors' words will have. */
-static int start_spawner(size_t room, int connection, Error *err) {
-        _cleanup_free_ char *path = program_path(), *place = str_format("%*s", (int)room, "");
+/* What a monitor is begun with. */
+typedef struct Request {
+        char *name; /* the program's */
+        Buf words;  /* the container's id and directory, a NUL behind each */
+} Request;
+
+/* Lock held. It holds nothing of the daemon's: not its terminal, pipes, session or signal mask. Its
+ * second argument is the place that monitors' words will have: until then it says whose it is. */
+static int start_spawner(const Request *request, int connection, Error *err) {
+        const char *directory = request->words.data + strlen(request->words.data) + 1,
+                   *end = strrchr(directory, '/') ?: directory;
+        _cleanup_free_ char *path = program_path(),
+                            *place = str_format("%-*.*s", (int)request->words.length - 1,
+                                                (int)(end - directory), directory);
         _cleanup_strv_ char **environment = monitor_environment();
         char *arguments[] = { (char *)"brig-spawner", place, NULL };
         const SpawnFd fds[] = { { connection, MONITOR_FD } };
@@ -84,85 +93,136 @@ static int start_spawner(size_t room, int connection, Error *err) {
                               .fds = fds,
                               .fd_count = ELEMENTS(fds),
                               .flags = SPAWN_SESSION };
-        int r = program_spawn(&spawn, &program.spawner);
+        pid_t pid = -1;
+        int r = program_spawn(&spawn, &pid);
 
-        return r < 0 ? error_set(err, -r, "start '%s'%s", program.name, program_hint(-r)) : 0;
+        if (r < 0)
+                return error_set(err, -r, "start '%s'%s", program.name, program_hint(-r));
+        return pidfd_of_child(pid, &program.spawner, err);
 }
 
-/* Lock held. */
-static void end_spawner(void) {
+/* Lock held. The caller reaps it without: see reap. */
+static int take_spawner(void) {
         close_fd(&program.spawner_fd);
-        if (program.spawner > 0) {
-                (void)kill(program.spawner, SIGKILL);
-                (void)waitpid(program.spawner, NULL, 0);
-        }
-        program.spawner = 0;
+        return TAKE_FD(program.spawner);
+}
+
+static void reap(int pidfd) {
+        int status;
+
+        if (pidfd < 0)
+                return;
+        (void)pidfd_wait_or_kill(&pidfd, 0, &status, NULL); /* the keeper has what does not end */
+        close_fd(&pidfd);
 }
 
 /* Lock held. */
-static int have_spawner(const char *name, size_t room, Error *err) {
+static int have_spawner(const Request *request, int *ret_old, Error *err) {
         const struct timeval patience = { .tv_sec = MONITOR_ANSWER_MAX / NSEC_PER_SEC };
         int pair[2], r;
 
-        if (!str_equal(program.name, name)) {
-                end_spawner();
+        if (!str_equal(program.name, request->name)) {
+                *ret_old = take_spawner();
                 close_fd(&program.fd);
-                str_replace(&program.name, name);
+                str_replace(&program.name, request->name);
         }
-        if (program.spawner > 0)
+        if (program.spawner >= 0)
                 return 0;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "make a socket pair");
-        r = start_spawner(room, pair[1], err);
+        r = start_spawner(request, pair[1], err);
         (void)close(pair[1]);
         program.spawner_fd = pair[0];
-        (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        program.generation++;
         if (r < 0)
-                end_spawner();
+                close_fd(&program.spawner_fd);
+        else
+                (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
         return r;
 }
 
-/* Lock held. One that was killed is followed by another. */
-static int ask_spawner(const char *name, const Buf *words, int connection, Error *err) {
-        int r = 0;
+/* Lock held. *ret_old: one that takes no requests any more. */
+static int ask_locked(const Request *request, int connection, int *ret_old, Error *err) {
+        int r = have_spawner(request, ret_old, err);
+
+        if (r < 0)
+                return r;
+        r = fd_send(program.spawner_fd, request->words.data, request->words.length, &connection, 1);
+        if (r == 0)
+                return 0;
+        if (r == -EPIPE || r == -ECONNRESET || r == -EAGAIN)
+                *ret_old = take_spawner();
+        return error_set(err, -r, "ask for a monitor of '%s'", request->name);
+}
+
+/* One that was killed is followed by another. */
+static int ask_spawner(const Request *request, int connection, unsigned *ret_generation,
+                       Error *err) {
+        int r = 0, old = -1;
 
         for (int tries = 0; tries < 2; tries++) {
-                r = have_spawner(name, words->length - 1, err); /* a NUL ends it */
-                if (r < 0)
-                        return r;
-                r = fd_send(program.spawner_fd, words->data, words->length, &connection, 1);
-                if (r == 0)
-                        return 0;
-                end_spawner();
+                old = -1;
+                (void)pthread_mutex_lock(&program.lock);
+                r = ask_locked(request, connection, &old, err);
+                *ret_generation = program.generation;
+                (void)pthread_mutex_unlock(&program.lock);
+                reap(old);
+                if (r == 0 || old < 0)
+                        break;
         }
-        return error_set(err, -r, "ask for a monitor of '%s'", name);
+        return r;
+}
+
+/* It did not answer: what it has not done by now it shall not do later. */
+static void distrust_spawner(unsigned generation) {
+        int old = -1;
+
+        (void)pthread_mutex_lock(&program.lock);
+        if (program.generation == generation)
+                old = take_spawner();
+        (void)pthread_mutex_unlock(&program.lock);
+        reap(old);
+}
+
+void monitor_spawner_end(void) {
+        int old;
+
+        (void)pthread_mutex_lock(&program.lock);
+        old = take_spawner();
+        (void)pthread_mutex_unlock(&program.lock);
+        reap(old);
 }
 
 struct MonitorProcess {
         Loop *loop;
+        Request request;
         int fd; /* our end of its connection */
+        unsigned generation;
         int r;
         Error error;
 };
 
-MonitorProcess *monitor_begin(Loop *loop, const char *name, const char *id, const char *directory) {
-        MonitorProcess *process = NEW(MonitorProcess);
-        _cleanup_buf_ Buf words = {};
-        int pair[2];
+static int begin(MonitorProcess *process, Error *err) {
+        int pair[2], r;
 
-        *process = (MonitorProcess){ .loop = loop, .fd = -1 };
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-                process->r = error_set(&process->error, errno, "make a socket pair");
-                return process;
-        }
+        close_fd(&process->fd);
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_set(err, errno, "make a socket pair");
         process->fd = pair[0];
-        buf_add(&words, id, strlen(id) + 1);
-        buf_add(&words, directory, strlen(directory) + 1);
-        (void)pthread_mutex_lock(&program.lock);
-        process->r = ask_spawner(name, &words, pair[1], &process->error);
-        (void)pthread_mutex_unlock(&program.lock);
+        r = ask_spawner(&process->request, pair[1], &process->generation, err);
         /* Nobody holds this end but the monitor: a daemon that is killed from here on is seen. */
         (void)close(pair[1]);
+        return r;
+}
+
+MonitorProcess *monitor_begin(Loop *loop, const char *name, const char *id, const char *directory) {
+        MonitorProcess *process = NEW(MonitorProcess);
+
+        *process = (MonitorProcess){ .loop = loop, .fd = -1 };
+        process->request.name = str_copy(name);
+        buf_add(&process->request.words, id, strlen(id) + 1);
+        buf_add(&process->request.words, directory, strlen(directory) + 1);
+        process->r = begin(process, &process->error);
         return process;
 }
 
@@ -170,6 +230,8 @@ MonitorProcess *monitor_process_free(MonitorProcess *process) {
         if (!process)
                 return NULL;
         close_fd(&process->fd);
+        free(process->request.name);
+        buf_done(&process->request.words);
         free(process);
         return NULL;
 }
@@ -212,23 +274,43 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         return message_send(fd, &monitor_start_table, &start, fds, count, err);
 }
 
-/* Why the spawner made no monitor, where that is what there is to read. */
-static int read_refusal(int fd, Error *err) {
+/* -ETIMEDOUT, or 0 once there is something to read. */
+static int wait_readable(int fd) {
+        struct pollfd item = { .fd = fd, .events = POLLIN };
+        int n;
+
+        do
+                n = poll(&item, 1, (int)(MONITOR_ANSWER_MAX / NSEC_PER_MSEC));
+        while (n < 0 && errno == EINTR);
+        return n == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Until the monitor is there. 1: it is not, and nobody will tell why. */
+static int wait_begun(const MonitorProcess *process, Error *err) {
         int fds[MESSAGE_FDS_MAX], r;
         MonitorReply reply = {};
         size_t count;
 
-        r = message_receive(fd, &monitor_reply_table, &reply, fds, &count, NULL);
-        if (r > 0)
-                r = error_kind(err, (ErrorKind)reply.error_kind, "%s", reply.message ?: "");
-        else
-                r = error_kind(err, ERROR_UNAVAILABLE, "the container's monitor has ended");
+        if (wait_readable(process->fd) < 0) {
+                distrust_spawner(process->generation);
+                return error_kind(err, ERROR_UNAVAILABLE,
+                                  "brig-spawner, which makes monitors, did not answer and was "
+                                  "killed: start the container again");
+        }
+        r = message_receive(process->fd, &monitor_reply_table, &reply, fds, &count, NULL);
+        if (r <= 0)
+                return 1;
+        for (size_t i = 0; i < count; i++)
+                close_fd(&fds[i]);
+        r = str_equal(reply.kind, "begun")
+                    ? 0
+                    : error_kind(err, (ErrorKind)reply.error_kind, "%s", reply.message ?: "");
         json_done(&monitor_reply_table, &reply);
         return r;
 }
 
-int monitor_process_start(MonitorProcess *process, const MonitorSpawn *spawn, Loop **ret_loop,
-                          int *ret_fd, Error *err) {
+/* The start message first, as the monitor may be waiting for it. */
+static int tell(MonitorProcess *process, const MonitorSpawn *spawn, Error *err) {
         int r = process->r;
 
         if (r < 0) {
@@ -237,8 +319,22 @@ int monitor_process_start(MonitorProcess *process, const MonitorSpawn *spawn, Lo
                 return r;
         }
         r = send_start(process->fd, spawn, err);
-        if (r == -EPIPE || r == -ECONNRESET)
-                r = read_refusal(process->fd, err);
+        return r < 0 && r != -EPIPE && r != -ECONNRESET ? r : wait_begun(process, err);
+}
+
+int monitor_process_start(MonitorProcess *process, const MonitorSpawn *spawn, Loop **ret_loop,
+                          int *ret_fd, Error *err) {
+        int r = tell(process, spawn, err);
+
+        if (r == 1) { /* the spawner was killed */
+                process->r = begin(process, &process->error);
+                r = tell(process, spawn, err);
+        }
+        if (r == 1)
+                r = error_kind(err, ERROR_UNAVAILABLE,
+                               "'%s' ended before it made a monitor (is it of the daemon's "
+                               "version?)",
+                               process->request.name);
         if (r < 0)
                 return r;
         *ret_loop = process->loop;

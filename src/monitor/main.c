@@ -68,8 +68,6 @@ static int prepare(Supervisor *supervisor, Error *err) {
         (void)prctl(PR_SET_NAME, "brig-monitor"); /* it has the spawner's */
         if (chdir("/") < 0)
                 return error_set(err, errno, "change to /");
-        if (fcntl(MONITOR_FD, F_SETFD, FD_CLOEXEC) < 0)
-                return error_set(err, errno, "descriptor %d", MONITOR_FD);
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return error_set(err, errno, "become a child subreaper");
         r = catch_signals(err);

@@ -111,14 +111,14 @@ typedef struct MonitorExec {
 /* Ended execs that a monitor remembers, the newest ones. */
 #define MONITOR_EXECS_ENDED_MAX 64
 
-/* "kind": created and state (1 descriptor: init's pidfd), started, error, ending, exited,
- * exec-started, exec-error, exec-exited, ok, detached, warning. Each request is answered on its
- * connection in order (go → started or error; attach, resize, signal … → ok or error; exec →
- * exec-started or exec-error); exited, exec-exited, detached (a client left by its keys) and
- * warning (message: for the daemon's log) are notices on all connections, and so is, where it is
- * wanted, ending: all processes have ended and the record is written, exited follows once the
- * control groups are gone. A process's clients see its end once every daemon has sent "seen", or
- * after two seconds. */
+/* "kind": begun (the first of a monitor that its spawner made; no answer), created and state (1
+ * descriptor: init's pidfd), started, error, ending, exited, exec-started, exec-error, exec-exited,
+ * ok, detached, warning. Each request is answered on its connection in order (go → started or
+ * error; attach, resize, signal … → ok or error; exec → exec-started or exec-error); exited,
+ * exec-exited, detached (a client left by its keys) and warning (message: for the daemon's log) are
+ * notices on all connections, and so is, where it is wanted, ending: all processes have ended and
+ * the record is written, exited follows once the control groups are gone. A process's clients see
+ * its end once every daemon has sent "seen", or after two seconds. */
 typedef struct MonitorReply {
         char *kind;
         char *exec;

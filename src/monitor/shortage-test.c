@@ -1,7 +1,6 @@
 /* shortage-test.c: what a monitor and its daemon do where descriptors, room on the disk or time are
  * missing. */
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>

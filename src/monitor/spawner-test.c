@@ -53,4 +53,78 @@ TEST(monitors_outlive_the_spawner_and_another_follows) {
         }
 }
 
+/* The process that makes this test's monitors from now on; a first container, which ends, is in
+ * host. */
+static pid_t spawner_of(Host *host) {
+        Error err;
+        pid_t spawner = 0;
+
+        if (host_open(host, "exit 0", false, &err) == 0 && host_spawn(host, &err) == 0)
+                spawner = parent_of(monitor_pid(host));
+        if (spawner > 1 && monitor_go(host->monitor, &err) == 0 &&
+            wait_for(host, &host->has_exited))
+                return spawner;
+        return 0;
+}
+
+TEST(a_start_in_flight_is_made_by_the_next_spawner) {
+        _host_ Host first;
+        _host_ Host host;
+        pid_t spawner = spawner_of(&first);
+        MonitorProcess *process;
+        siginfo_t ended;
+        Error err;
+
+        ASSERT_OK(host_open(&host, "exit 3", false, &err), &err);
+        ASSERT(spawner > 1);
+        ASSERT_INT(kill(spawner, SIGSTOP), 0);
+        process = host_begin(&host);
+        ASSERT_INT(kill(spawner, SIGKILL), 0);
+        ASSERT_INT(waitid(P_PID, (id_t)spawner, &ended, WEXITED | WNOWAIT), 0);
+        ASSERT_OK(host_tell_process(&host, process, false, &err), &err);
+        ASSERT_OK(monitor_created(host.monitor, &host.pid, &host.pidfd, &err), &err);
+        ASSERT(parent_of(monitor_pid(&host)) != spawner);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 3);
+}
+
+TEST(a_request_that_was_given_up_is_in_nobodys_way) {
+        _host_ Host first;
+        _host_ Host host;
+        pid_t spawner = spawner_of(&first);
+        Error err;
+
+        ASSERT_OK(host_open(&host, "exit 3", false, &err), &err);
+        ASSERT(spawner > 1);
+        ASSERT_INT(kill(spawner, SIGSTOP), 0);
+        monitor_process_free(host_begin(&host));
+        ASSERT_INT(kill(spawner, SIGCONT), 0);
+        ASSERT_OK(host_spawn(&host, &err), &err); /* behind it */
+        ASSERT_INT(parent_of(monitor_pid(&host)), spawner);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT_INT(host.exited.exit_code, 3);
+        ASSERT(monitor_ends(&host));
+}
+
+TEST(the_spawner_ends_when_it_is_told_and_at_no_signal) {
+        _host_ Host first;
+        _host_ Host host;
+        pid_t spawner = spawner_of(&first);
+        Error err;
+
+        ASSERT_OK(host_open(&host, "exit 3", false, &err), &err);
+        ASSERT(spawner > 1);
+        ASSERT_INT(kill(spawner, SIGHUP), 0);
+        ASSERT_INT(kill(spawner, SIGINT), 0);
+        ASSERT_INT(kill(spawner, SIGTERM), 0);
+        ASSERT_OK(host_spawn(&host, &err), &err);
+        ASSERT_INT(parent_of(monitor_pid(&host)), spawner);
+        ASSERT_OK(monitor_go(host.monitor, &err), &err);
+        ASSERT(wait_for(&host, &host.has_exited));
+        monitor_spawner_end();
+        ASSERT_INT(kill(spawner, 0), -1);
+}
+
 TEST_MAIN()

@@ -32,8 +32,8 @@ static void show_words(char **argv, const char *words, size_t length) {
                 argv[0][i] = i < sizeof(name) ? name[i] : words[i - sizeof(name)];
 }
 
-/* Every child would have the spawner's: who learns one monitor's knows no other's. In a function
- * without one, as it would be found changed. */
+/* Every child would have the spawner's, and who learns one monitor's know all. (Where the kernel
+ * puts stack and heap they share.) In a function without one, as it would be found changed. */
 __attribute__((no_stack_protector)) static void change_stack_canary(void) {
 #ifdef __x86_64__
         uintptr_t canary;
@@ -51,12 +51,15 @@ _Noreturn __attribute__((no_stack_protector)) static void be_monitor(int (*monit
         exit(monitor());
 }
 
-/* The spawner's own connection goes with its number. */
+/* The spawner's own connection goes with its number. A daemon that waits no more has given the
+ * start up, and may have gone on to another. */
 static int prepare_child(int connection) {
+        const MonitorReply begun = { .kind = (char *)"begun" };
+
         if (setsid() < 0 || dup3(connection, MONITOR_FD, O_CLOEXEC) < 0)
                 return -errno;
         close_fd(&connection);
-        return 0;
+        return message_send(MONITOR_FD, &monitor_reply_table, &begun, NULL, 0, NULL);
 }
 
 static void refuse(int connection, const Error *why) {
@@ -67,44 +70,50 @@ static void refuse(int connection, const Error *why) {
         (void)message_send(connection, &monitor_reply_table, &reply, NULL, 0, NULL);
 }
 
-/* 0: the request is done with, in the spawner; 1: this is the child. */
-static int make_child(int connection, const Error *unfit) {
+/* True in the child. */
+static bool make_child(int connection) {
         Error err = {};
-        pid_t pid;
+        pid_t pid = fork();
 
-        if (unfit) {
-                refuse(connection, unfit);
-                return 0;
-        }
-        pid = fork();
-        if (pid == 0)
-                return 1;
         if (pid < 0) {
                 int number = errno;
 
                 error_set(&err, number, "start a monitor%s", program_hint(number));
                 refuse(connection, &err);
         }
-        return 0;
+        return pid == 0;
+}
+
+/* What asks a daemon to end does not end its monitors, nor what is to become one. */
+static void set_signals(void) {
+        static const int ignored[] = { SIGHUP, SIGINT, SIGTERM };
+        const struct sigaction collected = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+
+        (void)sigaction(SIGCHLD, &collected, NULL); /* by the kernel */
+        for (size_t i = 0; i < ELEMENTS(ignored); i++)
+                (void)signal(ignored[i], SIG_IGN); /* until a monitor catches them */
 }
 
 _Noreturn void spawner_serve(char **argv, int (*monitor)(void), const Error *unfit) {
-        const struct sigaction collected = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
-        char words[SPAWNER_REQUEST_MAX];
+        static char words[SPAWNER_REQUEST_MAX];
+        ssize_t length;
+        int connection = -1;
+        size_t count;
 
         (void)prctl(PR_SET_NAME, "brig-spawner");
-        (void)sigaction(SIGCHLD, &collected, NULL); /* by the kernel */
-        for (;;) {
-                int connection = -1;
-                size_t count;
-                ssize_t length =
-                        fd_receive(MONITOR_FD, words, sizeof(words), &connection, 1, &count);
-
-                if (length == -EMFILE || length == -EINTR)
-                        continue;
-                if (length <= 0)
-                        exit(0);
-                if (count == 1 && make_child(connection, unfit) == 1) {
+        set_signals();
+        while ((length = fd_receive(MONITOR_FD, words, sizeof(words), &connection, 1, &count)) >
+                       0 ||
+               length == -EMFILE) {
+                if (length < 0)
+                        continue; /* that connection is closed */
+                if (count != 1)
+                        break; /* no request */
+                if (unfit) {
+                        refuse(connection, unfit);
+                        break; /* the next one may be fit */
+                }
+                if (make_child(connection)) {
                         show_words(argv, words, (size_t)length);
                         if (prepare_child(connection) < 0)
                                 _exit(1);
@@ -112,4 +121,5 @@ _Noreturn void spawner_serve(char **argv, int (*monitor)(void), const Error *unf
                 }
                 close_fd(&connection);
         }
+        exit(0);
 }

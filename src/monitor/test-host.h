@@ -199,10 +199,13 @@ static int host_open(Host *host, const char *script, bool terminal, Error *err) 
         return r < 0 ? r : fill(host, script, terminal, err);
 }
 
-/* Its monitor is told what for; netns_later: see MonitorSpawn. */
-static int host_tell(Host *host, bool netns_later, Error *err) {
-        MonitorProcess *process = monitor_begin(host->loop, getenv("BRIG_TEST_MONITOR"),
-                                                host->start.id, host->directory);
+static MonitorProcess *host_begin(Host *host) {
+        return monitor_begin(host->loop, getenv("BRIG_TEST_MONITOR"), host->start.id,
+                             host->directory);
+}
+
+/* process is told what for, and freed; netns_later: see MonitorSpawn. */
+static int host_tell_process(Host *host, MonitorProcess *process, bool netns_later, Error *err) {
         MonitorSpawn spawn = { .start = &host->start,
                                .config = &host->config,
                                .data_root_fd = host->directory_fd,
@@ -219,6 +222,10 @@ static int host_tell(Host *host, bool netns_later, Error *err) {
 
         monitor_process_free(process);
         return r;
+}
+
+static int host_tell(Host *host, bool netns_later, Error *err) {
+        return host_tell_process(host, host_begin(host), netns_later, err);
 }
 
 static int host_spawn(Host *host, Error *err) {

@@ -183,24 +183,18 @@ static void on_watch(void *data, int fd, uint32_t events) {
 
 /* ---- Net ---- */
 
-/* So that an engine has no more open once it has worked than before. */
-static int open_procfs(Error *err) {
-        _cleanup_close_ int fd = -1;
-
-        return procfs_open_young(&fd, err);
-}
-
 int net_new(Loop *loop, Net **ret, Error *err) {
         _cleanup_(net_freep) Net *net = NEW(Net);
+        _cleanup_close_ int proc_fd = -1;
         int r;
 
+        /* An engine has no more open once it has worked than before. */
+        (void)procfs_open_young(&proc_fd, NULL);
         net->loop = loop;
         net->conntrack_fd = -1;
         (void)pthread_mutex_init(&net->lock, NULL);
         net->ports = ports_new();
         r = firewall_open(&net->firewall, err);
-        if (r == 0)
-                r = open_procfs(err);
         if (r == 0)
                 r = reaper_new(&net->reaper, err);
         if (r == 0)

@@ -36,8 +36,10 @@ int procfs_open(int *ret_fd, Error *err) {
         _cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int r = fd < 0 ? -errno : check(fd, true);
 
-        if (r < 0)
+        if (r == -EXDEV || r == -ENOENT)
                 return error_set(err, -r, "/proc is not the process file system: mount it first");
+        if (r < 0)
+                return error_set(err, -r, "open /proc");
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -51,19 +53,29 @@ static struct {
         unsigned callers;
 } young = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
-int procfs_open_young(int *ret_fd, Error *err) {
+/* Lock held. The one before, which is dropped without the lock, as the kernel has its work with it.
+ */
+static int renew(void) {
         const uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
         int fd = -1, old = -1;
 
-        (void)pthread_mutex_lock(&young.lock);
-        if (young.callers++ % CALLERS_MAX == 0) {
-                old = TAKE_FD(young.fd);
-                (void)mount_new("proc", NULL, NULL, attributes, &young.fd, NULL);
+        if (mount_new("proc", NULL, NULL, attributes, &fd, NULL) == 0) {
+                old = young.fd;
+                young.fd = fd;
         }
+        return old;
+}
+
+int procfs_open_young(int *ret_fd, Error *err) {
+        int fd = -1, old = -1;
+
+        (void)pthread_mutex_lock(&young.lock);
+        if (young.callers++ % CALLERS_MAX == 0)
+                old = renew();
         if (young.fd >= 0)
                 fd = fcntl(young.fd, F_DUPFD_CLOEXEC, 0);
         (void)pthread_mutex_unlock(&young.lock);
-        close_fd(&old); /* the kernel has its work with it */
+        close_fd(&old);
         if (fd < 0)
                 return procfs_open(ret_fd, err);
         *ret_fd = fd;
