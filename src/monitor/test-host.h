@@ -382,12 +382,12 @@ static UNUSED pid_t monitor_pid(Host *host) {
 /* Whether the list of processes shows no monitor of this container, or soon no more. */
 static UNUSED bool monitor_ends(const Host *host) {
         _cleanup_free_ char *pattern = str_format("^brig-monitor %s %s", host->id, host->directory);
-        const char *arguments[] = { "pgrep", "-f", pattern, NULL };
+        const char *arguments[] = { "pkill", "-0", "-f", pattern, NULL };
         int64_t deadline = clock_monotonic() + WAIT_MAX;
         int status;
         pid_t pid;
 
-        while (posix_spawnp(&pid, "pgrep", NULL, NULL, (char **)arguments, environ) == 0 &&
+        while (posix_spawnp(&pid, "pkill", NULL, NULL, (char **)arguments, environ) == 0 &&
                waitpid(pid, &status, 0) == pid && clock_monotonic() < deadline) {
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
                         return true;
