@@ -150,11 +150,14 @@ end_host() {
   return $status
 }
 
+no_spawner() { ! pgrep -f "brig-spawner $1" >/dev/null; } # ends once its daemon has
+
 # leftovers ROOT: prints and fails on what the engine left behind: mounts, processes, links, tables, control groups.
 leftovers() {
   local found=0 what slice
   what=$(grep -F "$1" /proc/self/mountinfo) && { echo "mounts left: $what"; found=1; }
-  what=$(pgrep -af "brig-(monitor|spawner|image).*$1") && { echo "processes left: $what"; found=1; }
+  [[ -n ${daemon_pid:-} ]] || wait_until no_spawner "$1" || { echo "a spawner is left"; found=1; }
+  what=$(pgrep -af "brig-(monitor|image).*$1") && { echo "processes left: $what"; found=1; }
   what=$(on_host ip -o link | grep -E ': veth') && { echo "links left: $what"; found=1; }
   [[ ${BRIG_CGROUP_DRIVER:-} == systemd ]] || slice="brigtest$host_pid.slice" # systemd itself removes an empty one, when it likes
   what=$(find /sys/fs/cgroup \( -name "${slice:-}" -o -path "*/brig-test-$host_pid/*" -o -path "*/brigtest$host_pid.slice/*" -o -name "brig-shortage-$host_pid" \) -type d 2>/dev/null | head -3)

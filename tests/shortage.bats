@@ -147,6 +147,18 @@ stands_still() { [[ -z $(grep -L '^State:.T' /proc/"$1"/task/*/status) ]]; }
   all_is_well
 }
 
+@test "the process that makes monitors stands still: a start says so within its bound, and the next one works" {
+  local spawner
+  spawner=$(pgrep -P "$(daemon)" -x brig-spawner)
+  kill -STOP "$spawner"
+  wait_until stands_still "$spawner"
+  run -125 brig run --rm busybox true
+  [[ $output == *'brig-spawner, which makes monitors, did not answer and was killed: start the container again'* ]]
+  brig run --rm busybox true
+  no test -e "/proc/$spawner"
+  all_is_well
+}
+
 @test "no process: calls are refused by name, and all works again" {
   local group failed=0
   group=$(shortage_group)

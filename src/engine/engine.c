@@ -319,6 +319,7 @@ Engine *engine_free(Engine *engine) {
         (void)loop_step(engine->loop, 0, NULL);
         drop_containers(engine);
         engine->workers = workers_free(engine->workers);
+        monitor_spawner_end(); /* it would end by itself, but not at once */
         engine->reaper = child_reaper_free(engine->reaper);
         engine->collector = image_collector_free(engine->collector);
         probers_free(engine->probers);
@@ -334,7 +335,6 @@ Engine *engine_free(Engine *engine) {
         policies_done(engine->policies);
         db_close(engine->db);
         builder_free(engine->builder);
-        monitor_spawner_end(); /* its control group is removed below */
         image_store_free(engine->images);
         seccomp_cache_free(engine->seccomp);
         if (engine->options.cgroup_parent && !engine->options.systemd_cgroup)

@@ -269,7 +269,9 @@ int engine_container_rename(Engine *engine, const char *ref, const char *name, E
         if (r < 0)
                 return error_prefix(err, "Error when allocating new name");
         r = rename_everywhere(container, wanted, err);
-        registry_release_name(engine, r < 0 ? wanted : old);
+        /* One that the record may still have is nobody else's. */
+        if (r == 0 || !container->name_unsaved)
+                registry_release_name(engine, r < 0 ? wanted : old);
         if (r < 0)
                 return r;
         container_publish(container);

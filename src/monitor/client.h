@@ -29,7 +29,8 @@ typedef struct MonitorProcess MonitorProcess;
 /* Begins to start one, as a child of a process of program, brig-monitor's path, that is started
  * with the first (by posix_spawn; it makes the monitors by fork: see spawner.h): the caller makes
  * ready what the monitor will be told meanwhile. id and directory, the container's and of its run
- * directory, are for whoever looks at the list of processes. All three are copied. */
+ * directory, are for whoever looks at the list of processes. All three are copied; program is the
+ * same for all. */
 MonitorProcess *monitor_begin(Loop *loop, const char *program, const char *id,
                               const char *directory);
 /* One that was told nothing ends by itself, also where this daemon is killed. */

@@ -117,17 +117,14 @@ static void reap(int pidfd) {
 }
 
 /* Lock held. */
-static int have_spawner(const Request *request, int *ret_old, Error *err) {
+static int have_spawner(const Request *request, Error *err) {
         const struct timeval patience = { .tv_sec = MONITOR_ANSWER_MAX / NSEC_PER_SEC };
         int pair[2], r;
 
-        if (!str_equal(program.name, request->name)) {
-                *ret_old = take_spawner();
-                close_fd(&program.fd);
-                str_replace(&program.name, request->name);
-        }
         if (program.spawner >= 0)
                 return 0;
+        if (!program.name)
+                program.name = str_copy(request->name);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, errno, "make a socket pair");
         r = start_spawner(request, pair[1], err);
@@ -143,7 +140,7 @@ static int have_spawner(const Request *request, int *ret_old, Error *err) {
 
 /* Lock held. *ret_old: one that takes no requests any more. */
 static int ask_locked(const Request *request, int connection, int *ret_old, Error *err) {
-        int r = have_spawner(request, ret_old, err);
+        int r = have_spawner(request, err);
 
         if (r < 0)
                 return r;
@@ -274,34 +271,56 @@ static int send_start(int fd, const MonitorSpawn *spawn, Error *err) {
         return message_send(fd, &monitor_start_table, &start, fds, count, err);
 }
 
-/* -ETIMEDOUT, or 0 once there is something to read. */
+/* 0 once there is something to read. */
 static int wait_readable(int fd) {
         struct pollfd item = { .fd = fd, .events = POLLIN };
-        int n;
+        int64_t left, end = clock_monotonic() + MONITOR_ANSWER_MAX;
 
-        do
-                n = poll(&item, 1, (int)(MONITOR_ANSWER_MAX / NSEC_PER_MSEC));
-        while (n < 0 && errno == EINTR);
-        return n == 0 ? -ETIMEDOUT : 0;
+        while ((left = (end - clock_monotonic()) / NSEC_PER_MSEC) > 0) {
+                int n = poll(&item, 1, (int)left);
+
+                if (n > 0)
+                        return 0;
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+        }
+        return -ETIMEDOUT;
 }
 
-/* Until the monitor is there. 1: it is not, and nobody will tell why. */
-static int wait_begun(const MonitorProcess *process, Error *err) {
+/* The monitor, should it come after all, finds that nobody is there. */
+static int give_up(const MonitorProcess *process, Error *err) {
+        (void)shutdown(process->fd, SHUT_RDWR);
+        distrust_spawner(process->generation);
+        return error_kind(
+                err, ERROR_UNAVAILABLE,
+                "brig-spawner, which makes monitors, did not answer and was killed: start "
+                "the container again");
+}
+
+/* As message_receive; what was sent to a peer that did not read it is told once, before its own
+ * last words. */
+static int receive(int fd, MonitorReply *ret, Error *err) {
         int fds[MESSAGE_FDS_MAX], r;
-        MonitorReply reply = {};
         size_t count;
 
-        if (wait_readable(process->fd) < 0) {
-                distrust_spawner(process->generation);
-                return error_kind(err, ERROR_UNAVAILABLE,
-                                  "brig-spawner, which makes monitors, did not answer and was "
-                                  "killed: start the container again");
-        }
-        r = message_receive(process->fd, &monitor_reply_table, &reply, fds, &count, NULL);
-        if (r <= 0)
-                return 1;
-        for (size_t i = 0; i < count; i++)
+        do
+                r = message_receive(fd, &monitor_reply_table, ret, fds, &count, err);
+        while (r == -ECONNRESET);
+        for (size_t i = 0; r > 0 && i < count; i++)
                 close_fd(&fds[i]);
+        return r;
+}
+
+/* Until the monitor is there. 1: it is not, and nobody tells why. */
+static int wait_begun(const MonitorProcess *process, Error *err) {
+        MonitorReply reply = {};
+        int r;
+
+        if (wait_readable(process->fd) < 0)
+                return give_up(process, err);
+        r = receive(process->fd, &reply, err);
+        if (r <= 0)
+                return r < 0 ? r : 1;
         r = str_equal(reply.kind, "begun")
                     ? 0
                     : error_kind(err, (ErrorKind)reply.error_kind, "%s", reply.message ?: "");

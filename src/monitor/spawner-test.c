@@ -108,7 +108,7 @@ TEST(a_request_that_was_given_up_is_in_nobodys_way) {
         ASSERT(monitor_ends(&host));
 }
 
-TEST(the_spawner_ends_when_it_is_told_and_at_no_signal) {
+TEST(the_spawner_ends_when_it_is_told_and_not_with_a_daemons_signals) {
         _host_ Host first;
         _host_ Host host;
         pid_t spawner = spawner_of(&first);

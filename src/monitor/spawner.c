@@ -84,7 +84,8 @@ static bool make_child(int connection) {
         return pid == 0;
 }
 
-/* What asks a daemon to end does not end its monitors, nor what is to become one. */
+/* What asks a daemon to end, or to read its settings, does not end its monitors, nor what is to
+ * become one. */
 static void set_signals(void) {
         static const int ignored[] = { SIGHUP, SIGINT, SIGTERM };
         const struct sigaction collected = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
@@ -94,32 +95,44 @@ static void set_signals(void) {
                 (void)signal(ignored[i], SIG_IGN); /* until a monitor catches them */
 }
 
+/* A daemon of before there were spawners has sent a monitor's start message: it can be told. */
+static void refuse_other_version(int *fds, size_t count) {
+        Error err = {};
+
+        for (size_t i = 0; i < count; i++)
+                close_fd(&fds[i]);
+        error_kind(&err, ERROR_UNAVAILABLE,
+                   "brig-monitor is of another brig than the daemon: restart brigd");
+        refuse(MONITOR_FD, &err);
+}
+
 _Noreturn void spawner_serve(char **argv, int (*monitor)(void), const Error *unfit) {
         static char words[SPAWNER_REQUEST_MAX];
-        ssize_t length;
-        int connection = -1;
+        int fds[2];
         size_t count;
+        ssize_t length;
 
         (void)prctl(PR_SET_NAME, "brig-spawner");
         set_signals();
-        while ((length = fd_receive(MONITOR_FD, words, sizeof(words), &connection, 1, &count)) >
+        while ((length = fd_receive(MONITOR_FD, words, sizeof(words), fds, ELEMENTS(fds), &count)) >
                        0 ||
                length == -EMFILE) {
                 if (length < 0)
                         continue; /* that connection is closed */
-                if (count != 1)
-                        break; /* no request */
-                if (unfit) {
-                        refuse(connection, unfit);
-                        break; /* the next one may be fit */
+                if (count != 1) {
+                        refuse_other_version(fds, count);
+                        break;
                 }
-                if (make_child(connection)) {
+                if (unfit) {
+                        refuse(fds[0], unfit);
+                        (void)fd_set_nonblocking(MONITOR_FD, true); /* the next one may be fit */
+                } else if (make_child(fds[0])) {
                         show_words(argv, words, (size_t)length);
-                        if (prepare_child(connection) < 0)
+                        if (prepare_child(fds[0]) < 0)
                                 _exit(1);
                         be_monitor(monitor);
                 }
-                close_fd(&connection);
+                close_fd(&fds[0]);
         }
         exit(0);
 }

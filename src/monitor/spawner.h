@@ -10,5 +10,6 @@
  * monitor's end of its first connection, which the child has as its MONITOR_FD, has sent "begun"
  * on, and is monitor's from then on; it exits with monitor's result. Where there is no child, an
  * "error" is sent there. Ends when the daemon does. argv is main's own, whose memory the words are
- * written into. unfit: why this process can make none; it tells that once. NULL: it can. */
+ * written into. unfit: why this process can make none; it tells all that wait, and ends. NULL: it
+ * can. */
 _Noreturn void spawner_serve(char **argv, int (*monitor)(void), const Error *unfit);
