@@ -41,6 +41,7 @@ fetch() { on_host curl -s --max-time 5 "$1"; }
   brig network create --driver=bridge --subnet=172.28.0.0/16 --gateway=172.28.0.1 --opt com.docker.network.bridge.name=mybr0 custom-net
   brig run -d --name web --network custom-net -p 192.168.1.100:8000-8100:80 -p 443:443/tcp busybox \
     sh -c 'httpd -p 443 -h /www; exec httpd -f -h /www'
+  wait_until eval 'brig exec web wget -qO- http://localhost/ >/dev/null 2>&1' # it listens
   run brig run --rm --network custom-net busybox wget -qO- http://web/
   [ "$output" = "hello from a container" ]
   brig run -d --name other --network custom-net busybox sleep 1000

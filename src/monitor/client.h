@@ -30,7 +30,7 @@ typedef struct MonitorProcess MonitorProcess;
  * with the first (by posix_spawn; it makes the monitors by fork: see spawner.h): the caller makes
  * ready what the monitor will be told meanwhile. id and directory, the container's and of its run
  * directory, are for whoever looks at the list of processes. All three are copied; program is the
- * same for all. */
+ * same for all until monitor_spawner_end. */
 MonitorProcess *monitor_begin(Loop *loop, const char *program, const char *id,
                               const char *directory);
 /* One that was told nothing ends by itself, also where this daemon is killed. */

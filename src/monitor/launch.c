@@ -186,6 +186,8 @@ void monitor_spawner_end(void) {
 
         (void)pthread_mutex_lock(&program.lock);
         old = take_spawner();
+        close_fd(&program.fd);
+        free(TAKE_PTR(program.name));
         (void)pthread_mutex_unlock(&program.lock);
         reap(old);
 }

@@ -744,6 +744,7 @@ TEST(an_idle_monitor_is_small) {
 
         if (!installed)
                 return;
+        monitor_spawner_end();
         (void)setenv("BRIG_TEST_MONITOR", installed, true);
         (void)setenv("BRIG_TEST_BUSYBOX", "/bin/busybox", false); /* Debian's busybox-static */
 
