@@ -1,5 +1,5 @@
 /* client-private.h: a monitor's connection, for the files of client.h alone: client.c has it and
- * asks, client-calls.c knows what there is to ask. */
+ * asks, client-calls.c knows what there is to ask, launch.c begins them. */
 #pragma once
 
 #include <pthread.h>
@@ -49,6 +49,10 @@ struct Monitor {
 Monitor *monitor_client_new(Loop *loop, int fd, MonitorNotice notice, void *data);
 /* Posted to the loop: from then on its thread reads. data: the Monitor. */
 void monitor_client_watch(void *data);
+/* As message_receive, with at most one descriptor; the caller's to monitor_client_answer_done. A
+ * monitor that ended without reading all that was sent to it is reported once as an error, before
+ * its own last words: those are read. */
+int monitor_client_receive(int socket_fd, Answer *ret, Error *err);
 void monitor_client_answer_done(Answer *answer);
 
 /* Around what is no call of monitor_client_ask: threads ask one after the other. */

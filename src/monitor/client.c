@@ -96,16 +96,13 @@ void monitor_answer_within(Monitor *monitor, int64_t nanoseconds) {
 
 /* ---- reading ---- */
 
-/* As message_receive, with at most one descriptor. A monitor that ended without reading all that
- * was sent to it is reported once as an error, before its own last words. */
-static int receive(Monitor *monitor, Answer *ret, Error *err) {
+int monitor_client_receive(int socket_fd, Answer *ret, Error *err) {
         int fds[MESSAGE_FDS_MAX];
         size_t count = 0;
         int r;
 
         do
-                r = message_receive(monitor->fd, &monitor_reply_table, &ret->reply, fds, &count,
-                                    err);
+                r = message_receive(socket_fd, &monitor_reply_table, &ret->reply, fds, &count, err);
         while (r == -ECONNRESET);
         ret->fd = -1;
         if (r <= 0)
@@ -191,7 +188,7 @@ static void hand_over(Monitor *monitor, Answer *answer) {
 static void on_message(void *data, int fd, uint32_t events) {
         Monitor *monitor = data;
         Answer answer = { .fd = -1 };
-        int r = receive(monitor, &answer, NULL);
+        int r = monitor_client_receive(monitor->fd, &answer, NULL);
 
         (void)fd;
         (void)events;
@@ -251,7 +248,7 @@ static int wait_direct(Monitor *monitor, Answer *ret, Error *err) {
 
                 if (left <= 0 || poll(&poll_fd, 1, (int)left) == 0)
                         return monitor_silent(monitor, err);
-                r = receive(monitor, ret, err);
+                r = monitor_client_receive(monitor->fd, ret, err);
                 if (r == -EAGAIN || r == -EINTR)
                         continue;
                 if (r <= 0)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/program.h"
+#include "monitor/client-private.h"
 #include "monitor/message.h"
 #include "os/mount.h"
 #include "os/pidfd.h"
@@ -299,34 +300,21 @@ static int give_up(const MonitorProcess *process, Error *err) {
                 "the container again");
 }
 
-/* As message_receive; what was sent to a peer that did not read it is told once, before its own
- * last words. */
-static int receive(int fd, MonitorReply *ret, Error *err) {
-        int fds[MESSAGE_FDS_MAX], r;
-        size_t count;
-
-        do
-                r = message_receive(fd, &monitor_reply_table, ret, fds, &count, err);
-        while (r == -ECONNRESET);
-        for (size_t i = 0; r > 0 && i < count; i++)
-                close_fd(&fds[i]);
-        return r;
-}
-
 /* Until the monitor is there. 1: it is not, and nobody tells why. */
 static int wait_begun(const MonitorProcess *process, Error *err) {
-        MonitorReply reply = {};
+        Answer answer = { .fd = -1 };
         int r;
 
         if (wait_readable(process->fd) < 0)
                 return give_up(process, err);
-        r = receive(process->fd, &reply, err);
+        r = monitor_client_receive(process->fd, &answer, err);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = str_equal(reply.kind, "begun")
+        r = str_equal(answer.reply.kind, "begun")
                     ? 0
-                    : error_kind(err, (ErrorKind)reply.error_kind, "%s", reply.message ?: "");
-        json_done(&monitor_reply_table, &reply);
+                    : error_kind(err, (ErrorKind)answer.reply.error_kind, "%s",
+                                 answer.reply.message ?: "");
+        monitor_client_answer_done(&answer);
         return r;
 }
 

@@ -89,6 +89,15 @@ TEST(a_start_in_flight_is_made_by_the_next_spawner) {
         ASSERT_INT(host.exited.exit_code, 3);
 }
 
+/* host's container is made by a child of that spawner, and ends with 3. */
+static bool is_made_by(pid_t spawner, Host *host) {
+        Error err;
+
+        return host_spawn(host, &err) == 0 && parent_of(monitor_pid(host)) == spawner &&
+               monitor_go(host->monitor, &err) == 0 && wait_for(host, &host->has_exited) &&
+               host->exited.exit_code == 3;
+}
+
 TEST(a_request_that_was_given_up_is_in_nobodys_way) {
         _host_ Host first;
         _host_ Host host;
@@ -100,11 +109,7 @@ TEST(a_request_that_was_given_up_is_in_nobodys_way) {
         ASSERT_INT(kill(spawner, SIGSTOP), 0);
         monitor_process_free(host_begin(&host));
         ASSERT_INT(kill(spawner, SIGCONT), 0);
-        ASSERT_OK(host_spawn(&host, &err), &err); /* behind it */
-        ASSERT_INT(parent_of(monitor_pid(&host)), spawner);
-        ASSERT_OK(monitor_go(host.monitor, &err), &err);
-        ASSERT(wait_for(&host, &host.has_exited));
-        ASSERT_INT(host.exited.exit_code, 3);
+        ASSERT(is_made_by(spawner, &host)); /* behind it */
         ASSERT(monitor_ends(&host));
 }
 
@@ -119,10 +124,7 @@ TEST(the_spawner_ends_when_it_is_told_and_not_with_a_daemons_signals) {
         ASSERT_INT(kill(spawner, SIGHUP), 0);
         ASSERT_INT(kill(spawner, SIGINT), 0);
         ASSERT_INT(kill(spawner, SIGTERM), 0);
-        ASSERT_OK(host_spawn(&host, &err), &err);
-        ASSERT_INT(parent_of(monitor_pid(&host)), spawner);
-        ASSERT_OK(monitor_go(host.monitor, &err), &err);
-        ASSERT(wait_for(&host, &host.has_exited));
+        ASSERT(is_made_by(spawner, &host));
         monitor_spawner_end();
         ASSERT_INT(kill(spawner, 0), -1);
 }
